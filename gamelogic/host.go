@@ -1,0 +1,170 @@
+package gamelogic
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// HostConfig says what a Host may run and how much it keeps.
+type HostConfig struct {
+	// Allow lists the SHA-256 of every module that may be loaded. Modules are
+	// not metered yet, so nothing else runs.
+	Allow [][32]byte
+	// CompileCacheDir keeps compiled code between runs; empty means none. What
+	// lies in it is executed as native code: it must be as private as the binary.
+	CompileCacheDir string
+	// MaxPerModule bounds the instances of a module, and so its steps in
+	// flight; 0 means twice GOMAXPROCS. A step waits for a free one.
+	MaxPerModule int
+	// Interpreter runs modules without compiling them, about fifty times
+	// slower: the second opinion of a determinism check.
+	Interpreter bool
+}
+
+// Host compiles modules and keeps their instances.
+type Host struct {
+	cfg     HostConfig
+	allow   map[[32]byte]bool
+	engine  wazero.Runtime
+	cache   wazero.CompilationCache // nil without a directory
+	loading chan struct{}           // capacity 1, held by the one Load that compiles
+	closing chan struct{}           // closed when Close begins
+
+	mu      sync.Mutex // guards what follows; held for map reads and writes only
+	modules map[[32]byte]*Module
+	once    sync.Once
+	done    error // result of Close, written once
+}
+
+// NewHost builds the engine and the draw functions. The caller closes it.
+func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
+	if cfg.MaxPerModule < 0 {
+		return nil, fmt.Errorf("gamelogic: MaxPerModule %d is negative", cfg.MaxPerModule)
+	}
+	if cfg.MaxPerModule == 0 {
+		cfg.MaxPerModule = 2 * runtime.GOMAXPROCS(0)
+	}
+	h := &Host{
+		cfg: cfg, allow: make(map[[32]byte]bool, len(cfg.Allow)),
+		loading: make(chan struct{}, 1), closing: make(chan struct{}),
+		modules: map[[32]byte]*Module{},
+	}
+	for _, d := range cfg.Allow {
+		h.allow[d] = true
+	}
+	rc := wazero.NewRuntimeConfig()
+	if cfg.Interpreter {
+		rc = wazero.NewRuntimeConfigInterpreter()
+	}
+	rc = rc.WithMemoryLimitPages(MaxMemoryPages).WithCoreFeatures(api.CoreFeatureMutableGlobal |
+		api.CoreFeatureSignExtensionOps | api.CoreFeatureMultiValue | api.CoreFeatureBulkMemoryOperations)
+	if cfg.CompileCacheDir != "" {
+		cache, err := wazero.NewCompilationCacheWithDir(cfg.CompileCacheDir)
+		if err != nil {
+			return nil, fmt.Errorf("gamelogic: open the compile cache: %w", err)
+		}
+		h.cache = cache
+		rc = rc.WithCompilationCache(cache)
+	}
+	h.engine = wazero.NewRuntimeWithConfig(ctx, rc)
+	if err := h.exportDraws(ctx); err != nil {
+		return nil, errors.Join(err, h.closeEngine(ctx))
+	}
+	return h, nil
+}
+
+// exportDraws builds the only module a guest can import from.
+func (h *Host) exportDraws(ctx context.Context) error {
+	i32 := api.ValueTypeI32
+	_, err := h.engine.NewHostModuleBuilder("edgereel").
+		NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(hostDraw), []api.ValueType{i32}, []api.ValueType{i32}).
+		Export("draw").
+		NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(hostDrawMany), []api.ValueType{i32, i32, i32}, nil).
+		Export("draw_many").
+		Instantiate(ctx)
+	if err != nil {
+		return fmt.Errorf("gamelogic: build the draw functions: %w", err)
+	}
+	return nil
+}
+
+// Load admits, compiles and starts a module; the same bytes give the same
+// *Module again. ErrNotAllowed for a digest the configuration does not name,
+// ErrRefusedModule with the reason when the bytes are not ABI v1.
+func (h *Host) Load(ctx context.Context, wasm []byte) (*Module, error) {
+	digest := sha256.Sum256(wasm)
+	if !h.allow[digest] {
+		return nil, fmt.Errorf("%w: %s", ErrNotAllowed, hex.EncodeToString(digest[:]))
+	}
+	select {
+	case <-h.closing:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("gamelogic: wait to load a module: %w", ctx.Err())
+	case h.loading <- struct{}{}:
+	}
+	defer func() { <-h.loading }()
+	select {
+	case <-h.closing: // the slot and the end were ready together
+		return nil, ErrClosed
+	default:
+	}
+	if m := h.Module(digest); m != nil {
+		return m, nil
+	}
+	m, err := newModule(ctx, h, digest, wasm)
+	if err != nil {
+		return nil, fmt.Errorf("load module %s: %w", hex.EncodeToString(digest[:6]), err)
+	}
+	h.mu.Lock()
+	h.modules[digest] = m
+	h.mu.Unlock()
+	return m, nil
+}
+
+// Module finds a loaded module by digest; nil when it is not loaded.
+func (h *Host) Module(digest [32]byte) *Module {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.modules[digest]
+}
+
+// Close refuses new work, waits for the steps in flight and frees everything.
+// Simulators must be closed before. It is idempotent.
+func (h *Host) Close() error {
+	h.once.Do(func() {
+		close(h.closing)
+		h.loading <- struct{}{} // waits for the Load in flight, keeps out the next
+		h.mu.Lock()
+		modules := h.modules
+		h.modules = map[[32]byte]*Module{}
+		h.mu.Unlock()
+		ctx := context.Background()
+		for _, m := range modules {
+			m.drain(ctx)
+		}
+		h.done = h.closeEngine(ctx)
+	})
+	return h.done
+}
+
+func (h *Host) closeEngine(ctx context.Context) error {
+	err := h.engine.Close(ctx)
+	if h.cache != nil {
+		err = errors.Join(err, h.cache.Close(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("gamelogic: close the engine: %w", err)
+	}
+	return nil
+}

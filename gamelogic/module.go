@@ -1,0 +1,233 @@
+package gamelogic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Module is one loaded game: compiled code, its manifest and its instances.
+type Module struct {
+	host     *Host
+	digest   [32]byte
+	manifest *Manifest
+	code     wazero.CompiledModule
+	globals  []string // reserved export names of the mutable globals
+	pristine snapshot // of every instance before its first step
+	// slots holds MaxPerModule tokens: an idle instance, or nil for one not
+	// built yet. Whoever took a token owns the instance until it is put back.
+	slots chan *instance
+}
+
+// snapshot is everything a step can change in an instance.
+type snapshot struct {
+	memory  []byte
+	globals []uint64
+}
+
+// Digest is SHA-256 of the module as its studio built it.
+func (m *Module) Digest() [32]byte { return m.digest }
+
+// Manifest is the module's own statement. It is shared: do not change it.
+func (m *Module) Manifest() *Manifest { return m.manifest }
+
+func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *Module, err error) {
+	l, err := inspect(wasm)
+	if err != nil {
+		return nil, err
+	}
+	m := &Module{host: h, digest: digest, slots: make(chan *instance, h.cfg.MaxPerModule)}
+	for _, g := range l.mutable {
+		m.globals = append(m.globals, globalName(g))
+	}
+	if m.code, err = h.engine.CompileModule(ctx, l.exposeGlobals()); err != nil {
+		return nil, fmt.Errorf("%w: compile: %w", ErrRefusedModule, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.code.Close(ctx))
+		}
+	}()
+	if err = m.introduce(ctx); err != nil {
+		return nil, err
+	}
+	for range h.cfg.MaxPerModule {
+		m.slots <- nil
+	}
+	return m, nil
+}
+
+// introduce asks a first instance, thrown away afterwards, for version and
+// manifest; its memory before any call is the pristine snapshot of all.
+func (m *Module) introduce(ctx context.Context) error {
+	in, err := m.instantiate(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.close(ctx)
+	minor, err := in.ask(ctx, "edgereel_abi_1")
+	if err != nil {
+		return err
+	}
+	if minor != abiMinor {
+		return refuse("ABI minor version %d, this host knows %d", minor, abiMinor)
+	}
+	n, err := in.ask(ctx, "edgereel_manifest")
+	if err != nil {
+		return err
+	}
+	if n == 0 || n > outputSize {
+		return refuse("a manifest of %d bytes", n)
+	}
+	b, ok := in.mod.Memory().Read(in.io+outputOffset, n)
+	if !ok {
+		return refuse("the manifest lies outside the memory")
+	}
+	m.manifest, err = parseManifest(b)
+	return err
+}
+
+// instance is one running copy of a module. It belongs to whoever took it.
+type instance struct {
+	mod     api.Module
+	play    api.Function
+	globals []api.MutableGlobal
+	io      uint32
+	pages   uint32 // of memory; a change means that the instance cannot be restored
+
+	// ctx carries the instance to the draw functions; it never ends, since the
+	// engine looks at no context during a call.
+	ctx   context.Context
+	stack [1]uint64
+	draws *Draws // of the step in flight, nil outside a step
+	limit int    // draws allowed in it
+	fault *TrapError
+}
+
+type instanceKey struct{}
+
+func (m *Module) instantiate(ctx context.Context) (*instance, error) {
+	in := &instance{}
+	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
+	mod, err := m.host.engine.InstantiateModule(ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return nil, fmt.Errorf("%w: instantiate: %w", ErrRefusedModule, err)
+	}
+	in.mod, in.play, in.pages = mod, mod.ExportedFunction("edgereel_play"), mod.Memory().Size()/pageSize
+	for _, name := range m.globals {
+		g, ok := mod.ExportedGlobal(name).(api.MutableGlobal)
+		if !ok {
+			in.close(ctx)
+			return nil, refuse("mutable global %q cannot be reached", name)
+		}
+		in.globals = append(in.globals, g)
+	}
+	if m.pristine.memory == nil { // the first one, in introduce
+		m.pristine = in.snapshot()
+	}
+	io, err := in.ask(ctx, "edgereel_io")
+	switch {
+	case err != nil:
+	case io%8 != 0 || uint64(io)+ioSize > uint64(mod.Memory().Size()):
+		err = refuse("the I/O block at %d is misaligned or outside the memory", io)
+	case !in.restore(&m.pristine):
+		err = refuse("edgereel_io grows the memory")
+	}
+	if err != nil {
+		in.close(ctx)
+		return nil, err
+	}
+	in.io = io
+	return in, nil
+}
+
+// ask calls an export without parameters during the introduction.
+func (in *instance) ask(ctx context.Context, name string) (uint32, error) {
+	res, err := in.mod.ExportedFunction(name).Call(context.WithValue(ctx, instanceKey{}, in))
+	if err != nil {
+		return 0, fmt.Errorf("%w: call %s: %w", ErrRefusedModule, name, err)
+	}
+	return uint32(res[0]), nil
+}
+
+func (in *instance) snapshot() snapshot {
+	mem, _ := in.mod.Memory().Read(0, in.mod.Memory().Size())
+	s := snapshot{memory: bytes.Clone(mem), globals: make([]uint64, len(in.globals))}
+	for i, g := range in.globals {
+		s.globals[i] = g.Get()
+	}
+	return s
+}
+
+// restore puts the instance back to s, block by block because most of the
+// memory of a small game is never written. False when the memory has grown.
+func (in *instance) restore(s *snapshot) bool {
+	mem, ok := in.mod.Memory().Read(0, uint32(len(s.memory)))
+	if !ok || in.mod.Memory().Size()/pageSize != in.pages {
+		return false
+	}
+	for at := 0; at < len(mem); at += restoreBlock {
+		if a, b := mem[at:at+restoreBlock], s.memory[at:at+restoreBlock]; !bytes.Equal(a, b) {
+			copy(a, b)
+		}
+	}
+	for i, g := range in.globals {
+		g.Set(s.globals[i])
+	}
+	return true
+}
+
+func (in *instance) close(ctx context.Context) {
+	// Closing an instance that holds no host resources cannot fail in a way
+	// that anyone could act on.
+	_ = in.mod.Close(ctx)
+}
+
+// acquire takes a token and makes sure that an instance is behind it.
+func (m *Module) acquire(ctx context.Context) (*instance, error) {
+	select {
+	case <-m.host.closing:
+		return nil, ErrClosed
+	default:
+	}
+	select {
+	case <-m.host.closing:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("gamelogic: wait for an instance: %w", ctx.Err())
+	case in := <-m.slots:
+		if in != nil {
+			return in, nil
+		}
+	}
+	in, err := m.instantiate(ctx)
+	if err != nil {
+		m.slots <- nil
+		return nil, err
+	}
+	return in, nil
+}
+
+// release gives the token back, with the instance if it could be restored.
+func (m *Module) release(ctx context.Context, in *instance, reusable bool) {
+	if !reusable || !in.restore(&m.pristine) {
+		in.close(ctx)
+		in = nil
+	}
+	m.slots <- in
+}
+
+// drain takes every token, which waits for the steps in flight, and frees what
+// is behind them.
+func (m *Module) drain(ctx context.Context) {
+	for range cap(m.slots) {
+		if in := <-m.slots; in != nil {
+			in.close(ctx)
+		}
+	}
+	_ = m.code.Close(ctx)
+}

@@ -1,0 +1,65 @@
+package gamelogic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// MaxRoundSteps ends a simulated round that never closes.
+const MaxRoundSteps = 10_000
+
+var errEndless = errors.New("gamelogic: the round does not close")
+
+// Simulator plays rounds on one instance that is not restored between steps,
+// which is what makes it fast. It must not be used for a round with money; a
+// sample of its steps is to be played again by Replay. One goroutine.
+type Simulator struct {
+	m  *Module
+	in *instance
+}
+
+// NewSimulator builds an instance outside the pool. Close it before the Host.
+func (m *Module) NewSimulator(ctx context.Context) (*Simulator, error) {
+	select {
+	case <-m.host.closing:
+		return nil, ErrClosed
+	default:
+	}
+	in, err := m.instantiate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Simulator{m: m, in: in}, nil
+}
+
+// Play evaluates one step like Module.Play, but leaves DrawsDigest zero.
+func (s *Simulator) Play(st Step) (Outcome, error) {
+	p, err := s.m.prepare(&st)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return s.m.run(s.in, &st, p)
+}
+
+// Round plays a whole round, taking the first action offered each time, and
+// returns its win and its number of steps.
+func (s *Simulator) Round(draws *Stream, mode string, stakeMinor int64) (winMinor int64, steps int, err error) {
+	st := Step{Mode: mode, Action: s.m.manifest.Actions[0].Name, StakeMinor: stakeMinor}
+	for steps = 1; steps <= MaxRoundSteps; steps++ {
+		st.Draws = draws.Step()
+		out, err := s.Play(st)
+		if err != nil {
+			return 0, steps, fmt.Errorf("simulate step %d: %w", steps, err)
+		}
+		st.WonMinor += out.WinMinor
+		if out.Closed {
+			return st.WonMinor, steps, nil
+		}
+		st.State, st.Action = out.State, out.NextActions[0]
+	}
+	return 0, steps, errEndless
+}
+
+// Close frees the instance.
+func (s *Simulator) Close() { s.in.close(context.Background()) }
