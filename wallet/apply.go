@@ -1,0 +1,241 @@
+package wallet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Outcome is what an entry came to: a result for every operation, in order,
+// and a record for each that changed the ledger.
+type Outcome struct {
+	Results []Result
+	Records []Record
+}
+
+// Apply applies one committed entry. An error means that this replica must
+// stop before it diverges; refusals are results, never errors.
+func (s *Shard) Apply(data []byte) (Outcome, error) {
+	entry, err := DecodeEntry(data)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if entry.Version > s.version {
+		return Outcome{}, fmt.Errorf("entry of version %d before it was activated (active %d): %w",
+			entry.Version, s.version, ErrUnsupported)
+	}
+	s.advance(entry)
+	out := Outcome{Results: make([]Result, len(entry.Ops))}
+	for i, op := range entry.Ops {
+		res, err := s.applyOp(op)
+		var refusal *Refusal
+		switch {
+		case errors.As(err, &refusal):
+			out.Results[i] = Result{Kind: op.Kind(), Effect: refusal.Effect, Code: refusal.Code, Detail: refusal.Detail}
+			continue
+		case err != nil:
+			return Outcome{}, fmt.Errorf("apply %s: %w", op.Kind(), err)
+		}
+		if !res.Repeat && op.Kind() != KindRead {
+			out.Records = append(out.Records, s.seal(op, res, LeafSalt(entry.Salt, i)))
+		}
+		out.Results[i] = *res
+	}
+	return out, nil
+}
+
+// advance moves shard time: never back, never past what the proposer's
+// monotonic time since the last agreement of the voters' clocks allows.
+func (s *Shard) advance(e *Entry) {
+	if s.anchorMS == 0 {
+		return
+	}
+	limit, err := Add(s.anchorMS, e.SinceAnchorMS)
+	if err != nil || e.SinceAnchorMS < 0 {
+		return
+	}
+	s.nowMS = max(s.nowMS, min(e.StampMS, limit+clockSlackMS))
+}
+
+// seal gives an applied operation its place in the chain.
+func (s *Shard) seal(op Op, res *Result, salt Hash) Record {
+	s.seq++
+	res.Kind, res.Effect, res.Epoch, res.Seq, res.TimeMS = op.Kind(), Applied, s.epoch, s.seq, s.nowMS
+	w := &writer{b: make([]byte, 0, 256)}
+	res.encode(w)
+	rec := Record{Epoch: s.epoch, Seq: s.seq, Prev: s.chain, Salt: salt, Input: journalInput(op), Result: w.b}
+	rec.Leaf = Leaf(leafVersion, s.epoch, s.seq, Commitment(salt, rec.Input, rec.Result))
+	s.chain = ChainHash(s.chain, rec.Leaf)
+	res.Hash, res.Salt = s.chain, salt
+	if s.seq%CheckpointEvery == 0 {
+		s.checkpoints = append(s.checkpoints, Checkpoint{Seq: s.seq, Hash: s.chain})
+		if len(s.checkpoints) > keptCheckpoints {
+			s.checkpoints = slices.Delete(s.checkpoints, 0, len(s.checkpoints)-keptCheckpoints)
+		}
+	}
+	s.remember(op, res)
+	return rec
+}
+
+// remember keeps the sealed result where a repeat of its key will look.
+func (s *Shard) remember(op Op, res *Result) {
+	switch o := op.(type) {
+	case *Deposit:
+		s.cash[cashKey{o.Operator, o.TransactionID}].result = *res
+	case *Withdraw:
+		s.cash[cashKey{o.Operator, o.TransactionID}].result = *res
+	case *Reverse:
+		s.cash[cashKey{o.Operator, o.TransactionID}].result = *res
+	case *OpenSession:
+		ses, _ := s.accounts[o.Wallet].find(res.Session)
+		ses.opened = *res
+	case *Play:
+		ses, _ := s.accounts[o.Wallet].find(o.Session)
+		ses.keep(o.digest(), *res)
+	case *Incident:
+		ses, _ := s.accounts[o.Wallet].find(o.Session)
+		ses.keep(o.digest(), *res)
+	case *CloseSession:
+		ses, _ := s.accounts[o.Wallet].find(o.Session)
+		ended := *res
+		ses.ended = &ended
+	}
+}
+
+func (s *session) keep(request Hash, res Result) {
+	s.recent = append(s.recent, decidedStep{request: request, result: res})
+	if len(s.recent) > retainedResults {
+		s.recent = slices.Delete(s.recent, 0, len(s.recent)-retainedResults)
+	}
+}
+
+// applyOp decides one operation. A *Refusal means that nothing changed.
+func (s *Shard) applyOp(op Op) (*Result, error) {
+	if s.epoch == 0 && op.Kind() != KindGenesis {
+		return nil, refuseRetryable(CodeNotInitialised, "the shard has no genesis yet")
+	}
+	switch o := op.(type) {
+	case *Genesis:
+		return s.genesis(o)
+	case *Clock:
+		return s.clock(o)
+	case *Activate:
+		return s.activate(o)
+	case *Operator:
+		return s.operator(o)
+	case *Catalogue:
+		return s.catalogue(o)
+	case *Claim:
+		return s.claim(o)
+	case *Erase:
+		return s.erase(o)
+	case *OpenWallet:
+		return s.openWallet(o)
+	case *Deposit:
+		return s.deposit(o)
+	case *Withdraw:
+		return s.withdraw(o)
+	case *Reverse:
+		return s.reverse(o)
+	case *OpenSession:
+		return s.openSession(o)
+	case *Play:
+		return s.play(o)
+	case *Incident:
+		return s.incident(o)
+	case *CloseSession:
+		return s.closeSession(o)
+	case *Resolve:
+		return s.resolve(o)
+	case *Read:
+		return s.read(o)
+	}
+	return nil, fmt.Errorf("operation %s: %w", op.Kind(), ErrUnsupported)
+}
+
+func (s *Shard) genesis(o *Genesis) (*Result, error) {
+	if s.epoch != 0 {
+		return nil, refuse(CodeAlreadyInitialised, "the shard belongs to cluster %s", s.cluster)
+	}
+	if o.Cluster == "" || o.Epoch == 0 {
+		return nil, refuse(CodeInvalid, "a genesis names a cluster and an epoch from 1")
+	}
+	s.cluster, s.number, s.epoch = o.Cluster, o.Shard, o.Epoch
+	s.chain = Origin(o.Cluster, o.Shard, o.Epoch)
+	return &Result{}, nil
+}
+
+// clock takes the lower median, so that half the voters running ahead cannot
+// move the shard's time on their own.
+func (s *Shard) clock(o *Clock) (*Result, error) {
+	if len(o.ReadingsMS) == 0 || len(o.ReadingsMS) > 16 {
+		return nil, refuse(CodeInvalid, "a clock anchor needs 1 to 16 readings, not %d", len(o.ReadingsMS))
+	}
+	readings := slices.Sorted(slices.Values(o.ReadingsMS))
+	s.anchorMS = readings[(len(readings)-1)/2]
+	s.nowMS = max(s.nowMS, s.anchorMS)
+	return &Result{}, nil
+}
+
+func (s *Shard) activate(o *Activate) (*Result, error) {
+	if o.Version > Version {
+		return nil, fmt.Errorf("activate version %d: %w", o.Version, ErrUnsupported)
+	}
+	if o.Version <= s.version {
+		return nil, refuse(CodeInvalid, "version %d is active already", s.version)
+	}
+	s.version = o.Version
+	return &Result{}, nil
+}
+
+func (s *Shard) operator(o *Operator) (*Result, error) {
+	if !validName(o.Operator) || o.MinCycleMS < 0 {
+		return nil, refuse(CodeInvalid, "an operator needs a name of 1 to %d bytes and a cycle time from 0", maxNameBytes)
+	}
+	profile := *o
+	s.operators[o.Operator] = &profile
+	return &Result{Jurisdiction: o.Jurisdiction}, nil
+}
+
+func (s *Shard) catalogue(o *Catalogue) (*Result, error) {
+	if !validName(o.Game) || o.Digest.IsZero() || len(o.Modes) == 0 || o.MinStakeMinor <= 0 || o.MaxStakeMinor < o.MinStakeMinor {
+		return nil, refuse(CodeInvalid, "a catalogue entry needs a game, a digest, modes and stake limits from 1")
+	}
+	for _, m := range o.Modes {
+		if !validName(m.Name) || m.CostX100 == 0 {
+			return nil, refuse(CodeInvalid, "mode %q needs a name and a cost", m.Name)
+		}
+	}
+	entry := &game{Catalogue: *o}
+	if old := s.games[o.Game]; old != nil && old.quarantined == o.Digest && o.Reason == "" {
+		return nil, refuse(CodeGameDisabled, "the module is quarantined: enabling it again needs a reason")
+	}
+	s.games[o.Game] = entry
+	return &Result{Game: o.Game, Digest: o.Digest}, nil
+}
+
+func (s *Shard) claim(o *Claim) (*Result, error) {
+	if s.operators[o.Operator] == nil {
+		return nil, refuse(CodeUnknownOperator, "operator %q is not set up", o.Operator)
+	}
+	if o.Lookup.IsZero() || o.Wallet.IsZero() || len(o.Identity) > 1024 || len(o.WrappedKey) > 1024 {
+		return nil, refuse(CodeInvalid, "a claim needs a lookup and a wallet")
+	}
+	if held := s.directory[o.Lookup]; held != nil {
+		return &Result{Kind: KindClaim, Effect: Applied, Epoch: s.epoch, Seq: s.seq, Wallet: held.Wallet, Repeat: true}, nil
+	}
+	held := *o
+	s.directory[o.Lookup] = &held
+	return &Result{Wallet: o.Wallet, Currency: o.Currency}, nil
+}
+
+func (s *Shard) erase(o *Erase) (*Result, error) {
+	held := s.directory[o.Lookup]
+	if held == nil || held.Wallet != o.Wallet {
+		return nil, refuse(CodeUnknownWallet, "no person is recorded for this wallet")
+	}
+	delete(s.directory, o.Lookup)
+	return &Result{Wallet: o.Wallet}, nil
+}
+
+func validName(name string) bool { return name != "" && len(name) <= maxNameBytes }

@@ -1,0 +1,328 @@
+package wallet
+
+import (
+	"fmt"
+	"math"
+)
+
+// Evaluation is what the leader needs to evaluate a step: a copy of the state
+// the outcome is a function of.
+type Evaluation struct {
+	Basis
+	Game string
+	// ModeID and StakeMinor are those of the round, on all of its steps.
+	ModeID     uint32
+	StakeMinor int64
+	// CostMinor is debited by this step: 0 for later steps of a round.
+	CostMinor int64
+	// MaxWinMinor is what this step may win at most.
+	MaxWinMinor int64
+	State       []byte
+	ClientSeed  string
+	Sealed      []byte
+	KeyID       string
+	Algorithm   uint32
+	SessionRef  Ref
+	// MinCycleMS is the jurisdiction's minimum game cycle, for the admission
+	// check against the node's own clock; 0 on later steps.
+	MinCycleMS int64
+}
+
+// PreparePlay says what a step must be evaluated on, or that it is decided
+// already (a result), or why it would be refused. Apply uses the same checks.
+func (s *Shard) PreparePlay(req PlayRequest) (Evaluation, *Result, error) {
+	a := s.accounts[req.Wallet]
+	if a == nil {
+		return Evaluation{}, nil, refuse(CodeUnknownWallet, "no wallet %s", req.Wallet)
+	}
+	ses, repeat, err := a.lookUpStep(&req)
+	if repeat != nil || err != nil {
+		return Evaluation{}, repeat, err
+	}
+	ev := Evaluation{
+		Basis: Basis{Epoch: s.epoch, Nonce: ses.nonce + 1},
+		Game:  ses.game, ClientSeed: ses.clientSeed, Sealed: ses.sealed, KeyID: ses.keyID, Algorithm: ses.algorithm,
+		SessionRef: Ref{a.id, ses.number},
+	}
+	if ses.round != nil {
+		err = s.prepareStep(&ev, ses.round, &req)
+	} else {
+		err = s.prepareRound(&ev, a, ses, &req)
+	}
+	if err != nil {
+		return Evaluation{}, nil, err
+	}
+	return ev, nil, nil
+}
+
+// lookUpStep finds the session of a step and whether the step is decided.
+func (a *account) lookUpStep(req *PlayRequest) (*session, *Result, error) {
+	ses, open := a.find(req.Session)
+	if ses == nil {
+		if req.Session != 0 && req.Session <= a.lastSession {
+			return nil, nil, alreadyDecided(a.id, req.Session)
+		}
+		return nil, nil, refuse(CodeUnknownSession, "no session %s", Ref{a.id, req.Session})
+	}
+	if req.Step == 0 {
+		return nil, nil, refuse(CodeInvalid, "steps are counted from 1")
+	}
+	if req.Step <= ses.decided {
+		found := ses.step(req.Step)
+		switch {
+		case found == nil:
+			return nil, nil, alreadyDecided(a.id, req.Session)
+		case found.request != req.digest():
+			return nil, nil, refuse(CodeKeyReused, "step %d was asked with another body", req.Step)
+		}
+		res := found.result
+		res.Repeat = true
+		return ses, &res, nil
+	}
+	if !open {
+		return nil, nil, refuse(CodeUnknownSession, "session %s is closed", Ref{a.id, req.Session})
+	}
+	if req.Step != ses.decided+1 {
+		return nil, nil, refuse(CodeFutureStep, "step %d is ahead: the next one is %d", req.Step, ses.decided+1)
+	}
+	return ses, nil, nil
+}
+
+// prepareStep is for a further step of the open round.
+func (s *Shard) prepareStep(ev *Evaluation, r *round, req *PlayRequest) error {
+	switch {
+	case r.frozen:
+		return refuse(CodeRoundFrozen, "round %s waits for its resolution", Ref{req.Wallet, r.number})
+	case req.StakeMinor != 0:
+		return refuse(CodeBadStake, "a further step of a round takes no stake")
+	case req.Mode != "" && req.Mode != r.mode.Name:
+		return refuse(CodeUnknownMode, "the open round is in mode %q", r.mode.Name)
+	case req.Action >= 32 || r.nextActions&(1<<req.Action) == 0:
+		return refuse(CodeActionNotAllowed, "action %d is not among the allowed ones (mask %#x)", req.Action, r.nextActions)
+	}
+	limit, err := Mul(r.stakeMinor, r.mode.MaxWinX)
+	if err != nil {
+		return refuse(CodeOverflow, "the greatest win leaves the 64-bit range")
+	}
+	ev.Round, ev.Digest, ev.ModeID, ev.StakeMinor = r.number, r.digest, r.mode.ID, r.stakeMinor
+	ev.MaxWinMinor = limit - r.winMinor
+	ev.State, ev.StateHash = append([]byte(nil), r.state...), StateHash(r.state)
+	return nil
+}
+
+// prepareRound is for the first step of a new round.
+func (s *Shard) prepareRound(ev *Evaluation, a *account, ses *session, req *PlayRequest) error {
+	g := s.games[ses.game]
+	mode, ok := g.mode(req.Mode)
+	switch {
+	case !g.playable():
+		return refuse(CodeGameDisabled, "game %q takes no new rounds", ses.game)
+	case !ok:
+		return refuse(CodeUnknownMode, "game %q has no mode %q", ses.game, req.Mode)
+	case req.StakeMinor <= 0:
+		return refuse(CodeBadStake, "the stake is %d; it must be at least 1", req.StakeMinor)
+	case req.StakeMinor < g.MinStakeMinor || req.StakeMinor > g.MaxStakeMinor:
+		return refuse(CodeStakeLimit, "the stake is %d; the game takes %d to %d", req.StakeMinor, g.MinStakeMinor, g.MaxStakeMinor)
+	case ses.rounds >= sessionRounds || s.nowMS-ses.openedMS >= sessionAgeMS:
+		return refuse(CodeSessionExpired, "the session's seed is due for rotation: close it and open a new one")
+	case s.stateBytes+maxRoundState > maxStateBudget:
+		return refuseRetryable(CodeStateBudget, "the shard holds too many open rounds")
+	}
+	cost, err := Cost(req.StakeMinor, mode.CostX100)
+	if err != nil {
+		return refuse(CodeBadStake, "%v", err)
+	}
+	if cost > a.balance {
+		return refuse(CodeInsufficientFunds, "the round costs %d, the balance is %d", cost, a.balance)
+	}
+	limit, err := Mul(req.StakeMinor, mode.MaxWinX)
+	if err != nil || limit > math.MaxInt64-a.balance-a.held {
+		return refuse(CodeOverflow, "the greatest win leaves the 64-bit range")
+	}
+	if p := s.operators[a.operator]; p != nil && p.MinCycleMS > 0 {
+		ev.MinCycleMS = p.MinCycleMS
+		if a.lastRoundMS != 0 && s.nowMS-a.lastRoundMS < p.MinCycleMS {
+			return refuseRetryable(CodeTooFast, "a game cycle lasts at least %d ms", p.MinCycleMS)
+		}
+	}
+	ev.Round, ev.Digest, ev.ModeID, ev.StakeMinor = a.lastRound+1, g.Digest, mode.ID, req.StakeMinor
+	ev.CostMinor, ev.MaxWinMinor = cost, limit
+	return nil
+}
+
+// play settles one evaluated step.
+func (s *Shard) play(o *Play) (*Result, error) {
+	ev, repeat, err := s.PreparePlay(o.PlayRequest)
+	if repeat != nil || err != nil {
+		return repeat, err
+	}
+	if o.Basis != ev.Basis {
+		return nil, refuseRetryable(CodeStaleEvaluation, "the step was evaluated on another state")
+	}
+	if err := checkOutcome(o, &ev); err != nil {
+		return nil, err
+	}
+	a := s.accounts[o.Wallet]
+	ses, _ := a.find(o.Session)
+	before, game, escrow := a.balance, a.houseOf(houseGame), a.houseOf(houseEscrow)
+	r := ses.round
+	opens := r == nil
+	if opens {
+		r = &round{number: ev.Round, digest: ev.Digest, stakeMinor: o.StakeMinor, costMinor: ev.CostMinor}
+		r.mode, _ = s.games[ses.game].mode(o.Mode)
+	}
+	switch {
+	case opens && o.Closed:
+		net := o.WinMinor - ev.CostMinor
+		err = s.post(posting{account: a, delta: net}, posting{house: game, delta: -net})
+	case opens:
+		err = s.post(posting{account: a, delta: -ev.CostMinor}, posting{house: escrow, delta: ev.CostMinor + o.WinMinor},
+			posting{house: game, delta: -o.WinMinor})
+	case o.Closed:
+		held := r.costMinor + r.winMinor
+		err = s.post(posting{house: escrow, delta: -held}, posting{account: a, delta: r.winMinor + o.WinMinor},
+			posting{house: game, delta: r.costMinor - o.WinMinor})
+	default:
+		err = s.post(posting{house: escrow, delta: o.WinMinor}, posting{house: game, delta: -o.WinMinor})
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.moveRound(a, ses, r, o, opens)
+	ses.decided, ses.nonce = o.Step, ev.Nonce
+	a.seq++
+	res := s.about(a)
+	res.BalanceBeforeMinor, res.CostMinor, res.WinMinor, res.RoundWinMinor = before, ev.CostMinor, o.WinMinor, r.winMinor
+	res.Game, res.Session, res.Round, res.Step, res.Nonce = ses.game, ses.number, r.number, o.Step, ev.Nonce
+	res.RoundOpen, res.NextActions, res.Digest, res.DrawsDigest = !o.Closed, r.nextActions, ev.Digest, o.DrawsDigest
+	return res, nil
+}
+
+// checkOutcome is the host's word for what a module may do; the leader checked
+// it too, so a failure here is a fault, not a player's.
+func checkOutcome(o *Play, ev *Evaluation) error {
+	switch {
+	case o.WinMinor < 0 || o.WinMinor > ev.MaxWinMinor:
+		return refuse(CodeInvalid, "a win of %d is outside 0 to %d", o.WinMinor, ev.MaxWinMinor)
+	case len(o.State) > maxRoundState || o.Closed && len(o.State) != 0:
+		return refuse(CodeInvalid, "a round's state has at most %d bytes and none once it is closed", maxRoundState)
+	case len(o.Presentation) > maxPresentation:
+		return refuse(CodeInvalid, "a presentation has at most %d bytes", maxPresentation)
+	case !o.Closed && o.NextActions == 0:
+		return refuse(CodeInvalid, "an open round needs an action to go on with")
+	}
+	return nil
+}
+
+// moveRound opens, continues or ends the round of a session.
+func (s *Shard) moveRound(a *account, ses *session, r *round, o *Play, opens bool) {
+	heldBefore := int64(0)
+	if opens {
+		a.lastRound, a.lastRoundMS = r.number, s.nowMS
+		ses.rounds++
+	} else {
+		heldBefore = r.costMinor + r.winMinor
+		s.stateBytes -= len(r.state)
+		s.openRounds--
+	}
+	r.winMinor += o.WinMinor
+	r.nextActions, r.state = o.NextActions, o.State
+	if o.Closed {
+		r.nextActions, ses.round = 0, nil
+		a.held -= heldBefore
+		return
+	}
+	ses.round = r
+	a.held += r.costMinor + r.winMinor - heldBefore
+	s.stateBytes += len(r.state)
+	s.openRounds++
+}
+
+// incident records a module's failure: the step is decided, the nonce used up,
+// nothing debited, and the module takes no new rounds in this shard.
+func (s *Shard) incident(o *Incident) (*Result, error) {
+	ev, repeat, err := s.PreparePlay(o.PlayRequest)
+	if repeat != nil || err != nil {
+		return repeat, err
+	}
+	if o.Basis != ev.Basis {
+		return nil, refuseRetryable(CodeStaleEvaluation, "the step was evaluated on another state")
+	}
+	if !validName(o.Trap) {
+		return nil, refuse(CodeInvalid, "an incident names what happened")
+	}
+	a := s.accounts[o.Wallet]
+	ses, _ := a.find(o.Session)
+	ses.decided, ses.nonce = o.Step, ev.Nonce
+	if ses.round != nil {
+		ses.round.frozen = true
+	}
+	for _, g := range s.games {
+		if g.Digest == o.Digest {
+			g.quarantined = o.Digest
+		}
+	}
+	a.seq++
+	res := s.about(a)
+	res.Game, res.Session, res.Round, res.Step, res.Nonce = ses.game, ses.number, ev.Round, o.Step, ev.Nonce
+	res.Digest, res.DrawsDigest, res.Incident, res.RoundOpen = ev.Digest, o.DrawsDigest, o.Trap, ses.round != nil
+	return res, nil
+}
+
+// resolve ends a frozen round once two persons asked for the same.
+func (s *Shard) resolve(o *Resolve) (*Result, error) {
+	a := s.accounts[o.Wallet]
+	if a == nil {
+		return nil, refuse(CodeUnknownWallet, "no wallet %s", o.Wallet)
+	}
+	ses := a.sessionOfRound(o.Round)
+	switch {
+	case ses == nil:
+		return nil, refuse(CodeUnknownRound, "no open round %s", Ref{o.Wallet, o.Round})
+	case !ses.round.frozen:
+		return nil, refuse(CodeRoundNotFrozen, "round %s can still be played", Ref{o.Wallet, o.Round})
+	case !validName(o.Approver) || o.Resolution != Refund && o.Resolution != PayWinSoFar:
+		return nil, refuse(CodeInvalid, "a resolution needs a person and one of refund or pay_win_so_far")
+	}
+	r := ses.round
+	res := s.about(a)
+	res.Game, res.Session, res.Round = ses.game, ses.number, r.number
+	if r.approver == "" {
+		r.approver, r.resolution = o.Approver, o.Resolution
+		a.seq++
+		res.WalletSeq, res.RoundOpen = a.seq, true
+		return res, nil
+	}
+	if r.resolution != o.Resolution {
+		return nil, refuse(CodeResolutionMismatch, "the first person asked for another resolution")
+	}
+	if r.approver == o.Approver {
+		return nil, refuse(CodeSecondApprover, "the second approval must come from another person")
+	}
+	pay := r.costMinor
+	if o.Resolution == PayWinSoFar {
+		pay = r.winMinor
+	}
+	held := r.costMinor + r.winMinor
+	err := s.post(posting{house: a.houseOf(houseEscrow), delta: -held}, posting{account: a, delta: pay},
+		posting{house: a.houseOf(houseGame), delta: held - pay})
+	if err != nil {
+		return nil, fmt.Errorf("resolve round: %w", err)
+	}
+	a.held -= held
+	s.stateBytes -= len(r.state)
+	s.openRounds--
+	ses.round = nil
+	a.seq++
+	res.WalletSeq, res.BalanceMinor, res.HeldMinor, res.WinMinor, res.Resolved = a.seq, a.balance, a.held, pay, true
+	return res, nil
+}
+
+func (a *account) sessionOfRound(number uint64) *session {
+	for _, ses := range a.sessions {
+		if ses.round != nil && ses.round.number == number {
+			return ses
+		}
+	}
+	return nil
+}
