@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,8 +62,8 @@ type goPackage struct {
 
 // goList runs `go list -json` with the arguments in dir. Packages that do not
 // compile at the moment are listed all the same.
-func goList(dir string, args ...string) ([]goPackage, error) {
-	command := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Dir,Imports,GoFiles,Standard,Module"}, args...)...)
+func goList(ctx context.Context, dir string, args ...string) ([]goPackage, error) {
+	command := exec.CommandContext(ctx, "go", append([]string{"list", "-e", "-json=ImportPath,Dir,Imports,GoFiles,Standard,Module"}, args...)...)
 	command.Dir = dir
 	var stderr strings.Builder
 	command.Stderr = &stderr
@@ -138,7 +139,7 @@ func root(t *testing.T) string {
 
 func TestImports(t *testing.T) {
 	for _, tags := range []string{"", "faults"} {
-		packages, err := goList(root(t), "-tags="+tags, "./...")
+		packages, err := goList(t.Context(), root(t), "-tags="+tags, "./...")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +182,7 @@ func TestImports_FindsPlanted(t *testing.T) {
 		name := filepath.Base(filepath.Dir(path))
 		writeFile(t, dir, path, "package "+name+"\n\n"+body+"\n")
 	}
-	packages, err := goList(dir, "./...")
+	packages, err := goList(t.Context(), dir, "./...")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func licenceFiles(dir string) ([]string, error) {
 // TestLicences reads every licence between each package we build or test with
 // and the root of its module. The linters of tools/ are never part of a build.
 func TestLicences(t *testing.T) {
-	packages, err := goList(root(t), "-deps", "-test", "./...")
+	packages, err := goList(t.Context(), root(t), "-deps", "-test", "./...")
 	if err != nil {
 		t.Fatal(err)
 	}

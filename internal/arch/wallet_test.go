@@ -52,7 +52,7 @@ func impure(name string, source []byte) ([]string, error) {
 }
 
 func TestWalletIsPure(t *testing.T) {
-	packages, err := goList(root(t), "./...")
+	packages, err := goList(t.Context(), root(t), "./...")
 	if err != nil {
 		t.Fatal(err)
 	}
