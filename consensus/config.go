@@ -1,0 +1,131 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/edgereel/edgereel/storage"
+	"github.com/edgereel/edgereel/wallet"
+)
+
+// Timers are the times of one group. Lease ≤ Heartbeat ≤ Election; the lease
+// is at least 1.5 times the p99 round trip to the farthest voter that is
+// needed after losing any one region.
+type Timers struct {
+	Heartbeat time.Duration
+	Election  time.Duration
+	Lease     time.Duration
+	Commit    time.Duration
+	// SnapshotEntries and SnapshotEvery trigger a snapshot; TrailingEntries
+	// stay in the log for followers that lag.
+	SnapshotEntries uint64
+	SnapshotEvery   time.Duration
+	TrailingEntries uint64
+}
+
+// LAN are the timers for round trips of a few milliseconds on shared machines.
+func LAN() Timers {
+	return Timers{
+		Heartbeat: 300 * time.Millisecond, Election: 300 * time.Millisecond, Lease: 200 * time.Millisecond,
+		Commit: 50 * time.Millisecond, SnapshotEntries: 8192, SnapshotEvery: 30 * time.Second, TrailingEntries: 8192,
+	}
+}
+
+// Peers is what a group asks the other voters outside of Raft.
+type Peers interface {
+	// Clocks gives wall-clock readings in milliseconds of this node and of at
+	// least as many peers as make a majority, or an error.
+	Clocks(ctx context.Context, voters []string) ([]int64, error)
+	// Segment fetches a sealed journal segment from any voter that has it.
+	Segment(ctx context.Context, shard uint32, voters []string, ref storage.SegmentRef) (io.ReadCloser, error)
+	// Healthy reports for how long a node has been seen alive without a break;
+	// 0 where it is not.
+	Healthy(node string) time.Duration
+}
+
+// Observer sees what metrics need; its methods return at once.
+type Observer interface {
+	Committed(shard uint32, ops int, took time.Duration)
+	LeaderChanged(shard uint32, leader string)
+}
+
+// Config is everything a group is made of. All fields but Home, Bootstrap and
+// Observer are required.
+type Config struct {
+	Cluster string
+	Shard   uint32
+	Node    string
+	Voters  []string
+	// Home is the voter that leads when it is healthy.
+	Home   string
+	Timers Timers
+
+	Logs      raft.LogStore
+	Stable    raft.StableStore
+	Snapshots raft.SnapshotStore
+	Transport raft.Transport
+	Journal   *storage.Journal
+	Peers     Peers
+
+	// Bootstrap lists what a leader must add to a shard before it takes
+	// requests: operator profiles and catalogue entries that are missing.
+	Bootstrap func(*wallet.Shard) []wallet.Op
+
+	Now    func() time.Time
+	Rand   io.Reader
+	Logger *slog.Logger
+	// RaftLogger takes the library's own messages.
+	RaftLogger hclog.Logger
+	Observer   Observer
+	// OnFatal is told once when this replica must stop; the process should end.
+	OnFatal func(error)
+	// QueueSize bounds the requests that wait; the default is 4096.
+	QueueSize int
+}
+
+func (cfg *Config) validate() error {
+	switch {
+	case cfg.Cluster == "" || cfg.Node == "" || cfg.Shard == 0:
+		return errors.New("a group needs a cluster, a node and a shard from 1")
+	case len(cfg.Voters) == 0:
+		return errors.New("a group needs voters")
+	case cfg.Logs == nil || cfg.Stable == nil || cfg.Snapshots == nil || cfg.Transport == nil || cfg.Journal == nil || cfg.Peers == nil:
+		return errors.New("a group needs its stores, its transport and its peers")
+	case cfg.Now == nil || cfg.Rand == nil || cfg.Logger == nil || cfg.OnFatal == nil:
+		return errors.New("a group needs a clock, randomness, a logger and an OnFatal")
+	}
+	if cfg.QueueSize == 0 {
+		cfg.QueueSize = 4096
+	}
+	if cfg.Timers == (Timers{}) {
+		cfg.Timers = LAN()
+	}
+	return nil
+}
+
+// raftConfig turns the group's times into the library's settings.
+func (cfg *Config) raftConfig() *raft.Config {
+	rc := raft.DefaultConfig()
+	rc.LocalID = raft.ServerID(cfg.Node)
+	rc.HeartbeatTimeout = cfg.Timers.Heartbeat
+	rc.ElectionTimeout = cfg.Timers.Election
+	rc.LeaderLeaseTimeout = cfg.Timers.Lease
+	rc.CommitTimeout = cfg.Timers.Commit
+	rc.SnapshotThreshold = cfg.Timers.SnapshotEntries
+	rc.SnapshotInterval = cfg.Timers.SnapshotEvery
+	rc.TrailingLogs = cfg.Timers.TrailingEntries
+	rc.MaxAppendEntries = 64
+	rc.BatchApplyCh = true
+	rc.NoLegacyTelemetry = true
+	rc.Logger = cfg.RaftLogger
+	if rc.Logger == nil {
+		rc.Logger = hclog.NewNullLogger()
+	}
+	return rc
+}
