@@ -64,11 +64,11 @@ func flippedBit(b []byte) bool {
 
 // pageWalk visits every key reachable from the newest meta page.
 type pageWalk struct {
-	r       io.ReaderAt
-	size    int64
-	meta    pageMeta
-	torn    bool // one meta page was torn: its transaction was never acknowledged
-	seen    map[uint64]bool
+	r     io.ReaderAt
+	size  int64
+	meta  pageMeta
+	torn  bool // one meta page was torn: its transaction was never acknowledged
+	seen  map[uint64]bool
 	visit func(path []string, key, value []byte) error
 }
 

@@ -55,9 +55,14 @@ type Report struct {
 	Records int
 }
 
-func (r *Report) note(l *slog.Logger, msg string, args ...any) {
-	l.Warn(msg, args...)
+func (r *Report) add(torn int, msg string, args ...any) {
+	r.Torn += torn
 	r.Notes = append(r.Notes, msg+" "+fmt.Sprint(args...))
+}
+
+func (s *Store) note(torn int, msg string, args ...any) {
+	s.cfg.Logger.Warn(msg, args...)
+	s.report.add(torn, msg, args...)
 }
 
 // Store is the durable state of one node: the logs and stable values of all its
@@ -170,8 +175,7 @@ func (s *Store) adopt(l *loaded) (dirty []*Group) {
 	s.identity, s.marks, s.diskMarks = l.identity, l.marks, l.marks
 	s.report.Records = l.records
 	if l.torn {
-		s.report.Torn++
-		s.report.note(s.cfg.Logger, "torn unacknowledged transaction dropped", "file", nodeFileName)
+		s.note(1, "torn unacknowledged transaction dropped", "file", nodeFileName)
 	}
 	for id, lg := range l.groups {
 		g := newGroup(s, id)

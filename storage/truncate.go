@@ -122,7 +122,7 @@ func (g *Group) sweep(b *bbolt.Bucket) (more bool, err error) {
 // cleanLeftovers removes what a crash in the middle of a truncation left.
 func (s *Store) cleanLeftovers(groups []*Group) error {
 	for _, g := range groups {
-		s.report.note(s.cfg.Logger, "removing the rest of an interrupted log truncation", "group", g.id)
+		s.note(0, "removing the rest of an interrupted log truncation", "group", g.id)
 		if err := g.clean(); err != nil {
 			return err
 		}
