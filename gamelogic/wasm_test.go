@@ -135,4 +135,3 @@ func (g *guest) build(t testing.TB) []byte {
 
 // closedWin is the play body of a game that always pays win and closes.
 func closedWin(win int64) []byte { return cat(answer(win, 1, 0, 0, 0), ret(32)) }
-

@@ -1,0 +1,64 @@
+package games_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/edgereel/edgereel/games"
+	"github.com/edgereel/edgereel/games/par"
+)
+
+// The compiler is not part of Go's toolchain: without it the check is skipped,
+// except in CI, which installs it by games/build.sh.
+func TestModulesAreWhatTheirSourceBuilds(t *testing.T) {
+	compiler := filepath.Join("..", "sdk", "assemblyscript", "node_modules", "assemblyscript", "bin", "asc.js")
+	_, missing := os.Stat(compiler)
+	if _, err := exec.LookPath("node"); err != nil {
+		missing = err
+	}
+	if missing != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the compiler must be there in CI: %v", missing)
+		}
+		t.Skipf("no AssemblyScript compiler, run games/build.sh once to install it: %v", missing)
+	}
+	out, err := exec.CommandContext(t.Context(), "sh", "build.sh", "--check").CombinedOutput()
+	if err != nil {
+		t.Fatalf("games/build.sh --check: %v\n%s", err, out)
+	}
+}
+
+// Every figure and every table of the modules' source follows from the designs.
+func TestSheetsFollowFromDesigns(t *testing.T) {
+	for _, g := range games.All() {
+		t.Run(g.ID, func(t *testing.T) {
+			b, err := os.ReadFile(filepath.Join(g.ID, "design.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := par.ParseDesign(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, err := par.Compute(d).Files()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range files {
+				got, err := os.ReadFile(filepath.Join(g.ID, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s/%s does not follow from design.json: run go run ./games/parsheet", g.ID, name)
+				}
+			}
+			if !bytes.Equal(g.Par, files["par.json"]) {
+				t.Error("the embedded sheet is another one")
+			}
+		})
+	}
+}

@@ -1,0 +1,175 @@
+package par
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/big"
+	"slices"
+	"strconv"
+)
+
+// Sheet is a PAR sheet: the figures of every mode beside the design they
+// follow from. Decimals are strings, so that no reader rounds them.
+type Sheet struct {
+	Version            int           `json:"par"` // format of this document, 1
+	ID                 string        `json:"id"`
+	Release            string        `json:"version"`
+	Name               string        `json:"name"`
+	Method             string        `json:"method"`
+	StakeMultipleMinor int64         `json:"stake_multiple_minor"`
+	BaseCombinations   uint64        `json:"base_combinations"`
+	FreeCombinations   uint64        `json:"free_combinations,omitempty"`
+	Modes              []ModeFigures `json:"modes"`
+	Design             *Design       `json:"design"`
+}
+
+// ModeFigures are the figures of one mode. A round's win counts everything up
+// to its close; shares are per round.
+type ModeFigures struct {
+	Mode
+	RTP          string  `json:"rtp"`                    // win per unit of cost
+	RTPFraction  string  `json:"rtp_fraction,omitempty"` // where a fraction is exact
+	HitFrequency string  `json:"hit_frequency"`
+	SD           string  `json:"sd"`        // of a round's win per unit of cost
+	MaxWinX      int64   `json:"max_win_x"` // declared limit, whole stakes
+	TopWinX      string  `json:"top_win_x"` // greatest win there is
+	TopWinOneIn  string  `json:"top_win_one_in"`
+	FeatureOneIn string  `json:"feature_one_in,omitempty"`
+	FeatureX     string  `json:"feature_x,omitempty"`     // average win of the free spins, stakes
+	FeatureSpins string  `json:"feature_spins,omitempty"` // average number of free spins
+	Wins         []Range `json:"wins"`
+}
+
+// Range is the share of rounds whose win in stakes is above From and at most To.
+type Range struct {
+	From        string `json:"from_x"`
+	To          string `json:"to_x"`
+	Probability string `json:"probability"`
+	RTPShare    string `json:"rtp_share"`
+}
+
+const (
+	methodCycle   = "full cycle of the base reels; every figure is exact"
+	methodFeature = "full cycle of base and free reels; distribution of the free spins followed spin by spin with retriggers and the limit of the round, in double precision"
+)
+
+// Compute derives the sheet. It takes seconds: it walks every combination.
+func Compute(d *Design) *Sheet {
+	base := d.Walk(d.Base)
+	s := &Sheet{
+		Version: 1, ID: d.ID, Release: d.Release, Name: d.Name, Method: methodCycle,
+		StakeMultipleMinor: int64(len(d.Lines)), BaseCombinations: base.Combinations, Design: d,
+	}
+	var feature featureWins
+	if d.Feature != nil {
+		free := d.Walk(d.Feature.Free)
+		feature = d.featureWins(free)
+		s.Method, s.FreeCombinations = methodFeature, free.Combinations
+	}
+	for _, m := range d.Modes {
+		s.Modes = append(s.Modes, d.figures(m, &base, &feature))
+	}
+	return s
+}
+
+// rounds calls visit with every win of a round, in units, and its probability.
+func (d *Design) rounds(m Mode, base *Cycle, feature *featureWins, visit func(units int64, p float64)) {
+	all := float64(base.Combinations)
+	if m.Name == "buy" {
+		all = float64(base.triggers())
+	} else {
+		for _, u := range slices.Sorted(maps.Keys(base.Plain)) {
+			visit(u, float64(base.Plain[u])/all)
+		}
+	}
+	for _, u := range slices.Sorted(maps.Keys(base.Triggered)) {
+		p := float64(base.Triggered[u]) / all
+		start := u + d.Units(d.Feature.ScatterPayX)
+		for i, q := range feature.probability {
+			if q > 0 {
+				visit(min(start+int64(i)*d.Feature.Multiplier, d.capUnits()), p*q)
+			}
+		}
+	}
+}
+
+// edges of the published ranges, in stakes.
+func edges() []int64 { return []int64{0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000} }
+
+func (d *Design) figures(m Mode, base *Cycle, feature *featureWins) ModeFigures {
+	perStake := float64(d.Units(1))
+	cost := float64(m.CostX100) / 100
+	var mean, square, hit, topP float64
+	var top int64
+	bounds := edges()
+	share, value := make([]float64, len(bounds)), make([]float64, len(bounds))
+	d.rounds(m, base, feature, func(units int64, p float64) {
+		x := float64(units) / perStake
+		mean += p * x
+		square += p * x * x
+		if units > 0 {
+			hit += p
+		}
+		if units > top {
+			top, topP = units, 0
+		}
+		if units == top {
+			topP += p
+		}
+		i := 0
+		for i < len(bounds)-1 && units > d.Units(bounds[i]) {
+			i++
+		}
+		share[i] += p
+		value[i] += p * x
+	})
+	f := ModeFigures{
+		Mode: m, RTP: decimal(mean/cost, 12), HitFrequency: decimal(min(hit, 1), 12),
+		SD: decimal(math.Sqrt(square-mean*mean)/cost, 9), TopWinX: decimal(float64(top)/perStake, 1),
+		TopWinOneIn: decimal(1/topP, 1), MaxWinX: (top + d.Units(1) - 1) / d.Units(1),
+	}
+	for i := range bounds {
+		from := "0"
+		if i == 0 {
+			from = "-"
+		} else {
+			from = strconv.FormatInt(bounds[i-1], 10)
+		}
+		if share[i] > 0 {
+			f.Wins = append(f.Wins, Range{
+				From: from, To: strconv.FormatInt(bounds[i], 10),
+				Probability: decimal(share[i], 12), RTPShare: decimal(value[i]/cost, 12),
+			})
+		}
+	}
+	if d.Feature == nil {
+		f.RTPFraction = d.fraction(base, m)
+		return f
+	}
+	f.MaxWinX = d.Feature.MaxWinX
+	f.FeatureOneIn = decimal(float64(base.Combinations)/float64(base.triggers()), 6)
+	if m.Name == "buy" {
+		f.FeatureOneIn = "1"
+	}
+	won := 0.0
+	for i, p := range feature.probability {
+		won += p * float64(int64(i)*d.Feature.Multiplier) / perStake
+	}
+	f.FeatureX, f.FeatureSpins = decimal(won, 9), decimal(feature.spins, 9)
+	return f
+}
+
+// fraction is the RTP of a mode without feature as an exact reduced fraction.
+func (d *Design) fraction(base *Cycle, m Mode) string {
+	total := new(big.Int)
+	for u, n := range base.Plain {
+		total.Add(total, new(big.Int).Mul(big.NewInt(u), new(big.Int).SetUint64(n)))
+	}
+	total.Mul(total, big.NewInt(100))
+	cost := new(big.Int).SetUint64(base.Combinations)
+	cost.Mul(cost, big.NewInt(d.Units(1)*m.CostX100))
+	return new(big.Rat).SetFrac(total, cost).String()
+}
+
+func decimal(v float64, places int) string { return fmt.Sprintf("%.*f", places, v) }
