@@ -33,8 +33,12 @@ type Forwarded struct {
 	// The request message of the procedure, in protobuf's binary form.
 	Request []byte `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`
 	// Time left for the call in milliseconds.
-	BudgetMs      int64  `protobuf:"varint,5,opt,name=budget_ms,json=budgetMs,proto3" json:"budget_ms,omitempty"`
-	Shard         uint32 `protobuf:"varint,6,opt,name=shard,proto3" json:"shard,omitempty"`
+	BudgetMs int64  `protobuf:"varint,5,opt,name=budget_ms,json=budgetMs,proto3" json:"budget_ms,omitempty"`
+	Shard    uint32 `protobuf:"varint,6,opt,name=shard,proto3" json:"shard,omitempty"`
+	// When set, only an operation whose key is decided already is answered;
+	// anything else is refused with this code (an expired token, a rate limit),
+	// because a key is looked up before everything that could refuse it.
+	UnlessDecided string `protobuf:"bytes,7,opt,name=unless_decided,json=unlessDecided,proto3" json:"unless_decided,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -111,6 +115,173 @@ func (x *Forwarded) GetShard() uint32 {
 	return 0
 }
 
+func (x *Forwarded) GetUnlessDecided() string {
+	if x != nil {
+		return x.UnlessDecided
+	}
+	return ""
+}
+
+// ClaimRequest asks the directory shard for the wallet of a player, which it
+// names on the first call and repeats on every later one.
+type ClaimRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Player   string                 `protobuf:"bytes,1,opt,name=player,proto3" json:"player,omitempty"`
+	Currency string                 `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	// The surrogate to use where the player has none yet.
+	Candidate     string `protobuf:"bytes,3,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimRequest) Reset() {
+	*x = ClaimRequest{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimRequest) ProtoMessage() {}
+
+func (x *ClaimRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimRequest.ProtoReflect.Descriptor instead.
+func (*ClaimRequest) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClaimRequest) GetPlayer() string {
+	if x != nil {
+		return x.Player
+	}
+	return ""
+}
+
+func (x *ClaimRequest) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *ClaimRequest) GetCandidate() string {
+	if x != nil {
+		return x.Candidate
+	}
+	return ""
+}
+
+type ClaimResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Wallet        string                 `protobuf:"bytes,1,opt,name=wallet,proto3" json:"wallet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimResponse) Reset() {
+	*x = ClaimResponse{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimResponse) ProtoMessage() {}
+
+func (x *ClaimResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimResponse.ProtoReflect.Descriptor instead.
+func (*ClaimResponse) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ClaimResponse) GetWallet() string {
+	if x != nil {
+		return x.Wallet
+	}
+	return ""
+}
+
+// OpenClaimedRequest opens a claimed wallet in its own shard.
+type OpenClaimedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Wallet        string                 `protobuf:"bytes,1,opt,name=wallet,proto3" json:"wallet,omitempty"`
+	Currency      string                 `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenClaimedRequest) Reset() {
+	*x = OpenClaimedRequest{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenClaimedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenClaimedRequest) ProtoMessage() {}
+
+func (x *OpenClaimedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenClaimedRequest.ProtoReflect.Descriptor instead.
+func (*OpenClaimedRequest) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OpenClaimedRequest) GetWallet() string {
+	if x != nil {
+		return x.Wallet
+	}
+	return ""
+}
+
+func (x *OpenClaimedRequest) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
 // Principal is who the gateway found behind a token.
 type Principal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -124,7 +295,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[1]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +307,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[1]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +320,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{1}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Principal) GetOperator() string {
@@ -192,7 +363,7 @@ type ForwardedReply struct {
 
 func (x *ForwardedReply) Reset() {
 	*x = ForwardedReply{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[2]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -204,7 +375,7 @@ func (x *ForwardedReply) String() string {
 func (*ForwardedReply) ProtoMessage() {}
 
 func (x *ForwardedReply) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[2]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -217,7 +388,7 @@ func (x *ForwardedReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardedReply.ProtoReflect.Descriptor instead.
 func (*ForwardedReply) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{2}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ForwardedReply) GetVersion() uint32 {
@@ -255,7 +426,7 @@ type ForwardedError struct {
 
 func (x *ForwardedError) Reset() {
 	*x = ForwardedError{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[3]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +438,7 @@ func (x *ForwardedError) String() string {
 func (*ForwardedError) ProtoMessage() {}
 
 func (x *ForwardedError) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[3]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +451,7 @@ func (x *ForwardedError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardedError.ProtoReflect.Descriptor instead.
 func (*ForwardedError) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{3}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ForwardedError) GetStatus() string {
@@ -321,7 +492,7 @@ type ClockRequest struct {
 
 func (x *ClockRequest) Reset() {
 	*x = ClockRequest{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[4]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +504,7 @@ func (x *ClockRequest) String() string {
 func (*ClockRequest) ProtoMessage() {}
 
 func (x *ClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[4]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +517,7 @@ func (x *ClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
 func (*ClockRequest) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{4}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ClockRequest) GetVersion() uint32 {
@@ -366,7 +537,7 @@ type ClockReply struct {
 
 func (x *ClockReply) Reset() {
 	*x = ClockReply{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[5]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -378,7 +549,7 @@ func (x *ClockReply) String() string {
 func (*ClockReply) ProtoMessage() {}
 
 func (x *ClockReply) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[5]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -391,7 +562,7 @@ func (x *ClockReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockReply.ProtoReflect.Descriptor instead.
 func (*ClockReply) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{5}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ClockReply) GetVersion() uint32 {
@@ -422,7 +593,7 @@ type MarkRequest struct {
 
 func (x *MarkRequest) Reset() {
 	*x = MarkRequest{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[6]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +605,7 @@ func (x *MarkRequest) String() string {
 func (*MarkRequest) ProtoMessage() {}
 
 func (x *MarkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[6]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +618,7 @@ func (x *MarkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkRequest.ProtoReflect.Descriptor instead.
 func (*MarkRequest) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{6}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MarkRequest) GetVersion() uint32 {
@@ -489,7 +660,7 @@ type MarkReply struct {
 
 func (x *MarkReply) Reset() {
 	*x = MarkReply{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[7]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +672,7 @@ func (x *MarkReply) String() string {
 func (*MarkReply) ProtoMessage() {}
 
 func (x *MarkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[7]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +685,7 @@ func (x *MarkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReply.ProtoReflect.Descriptor instead.
 func (*MarkReply) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{7}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MarkReply) GetVersion() uint32 {
@@ -550,7 +721,7 @@ type ShardMark struct {
 
 func (x *ShardMark) Reset() {
 	*x = ShardMark{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[8]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +733,7 @@ func (x *ShardMark) String() string {
 func (*ShardMark) ProtoMessage() {}
 
 func (x *ShardMark) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[8]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +746,7 @@ func (x *ShardMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardMark.ProtoReflect.Descriptor instead.
 func (*ShardMark) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{8}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ShardMark) GetShard() uint32 {
@@ -613,7 +784,7 @@ type SegmentRequest struct {
 
 func (x *SegmentRequest) Reset() {
 	*x = SegmentRequest{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[9]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +796,7 @@ func (x *SegmentRequest) String() string {
 func (*SegmentRequest) ProtoMessage() {}
 
 func (x *SegmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[9]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +809,7 @@ func (x *SegmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SegmentRequest.ProtoReflect.Descriptor instead.
 func (*SegmentRequest) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{9}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SegmentRequest) GetVersion() uint32 {
@@ -687,7 +858,7 @@ type SegmentReply struct {
 
 func (x *SegmentReply) Reset() {
 	*x = SegmentReply{}
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[10]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +870,7 @@ func (x *SegmentReply) String() string {
 func (*SegmentReply) ProtoMessage() {}
 
 func (x *SegmentReply) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_mesh_proto_msgTypes[10]
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +883,7 @@ func (x *SegmentReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SegmentReply.ProtoReflect.Descriptor instead.
 func (*SegmentReply) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{10}
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SegmentReply) GetVersion() uint32 {
@@ -740,14 +911,24 @@ var File_edgereel_v1_mesh_proto protoreflect.FileDescriptor
 
 const file_edgereel_v1_mesh_proto_rawDesc = "" +
 	"\n" +
-	"\x16edgereel/v1/mesh.proto\x12\vedgereel.v1\x1a\x18edgereel/v1/common.proto\"\xc6\x01\n" +
+	"\x16edgereel/v1/mesh.proto\x12\vedgereel.v1\x1a\x18edgereel/v1/common.proto\"\xed\x01\n" +
 	"\tForwarded\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x124\n" +
 	"\tprincipal\x18\x03 \x01(\v2\x16.edgereel.v1.PrincipalR\tprincipal\x12\x18\n" +
 	"\arequest\x18\x04 \x01(\fR\arequest\x12\x1b\n" +
 	"\tbudget_ms\x18\x05 \x01(\x03R\bbudgetMs\x12\x14\n" +
-	"\x05shard\x18\x06 \x01(\rR\x05shard\"m\n" +
+	"\x05shard\x18\x06 \x01(\rR\x05shard\x12%\n" +
+	"\x0eunless_decided\x18\a \x01(\tR\runlessDecided\"`\n" +
+	"\fClaimRequest\x12\x16\n" +
+	"\x06player\x18\x01 \x01(\tR\x06player\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\x12\x1c\n" +
+	"\tcandidate\x18\x03 \x01(\tR\tcandidate\"'\n" +
+	"\rClaimResponse\x12\x16\n" +
+	"\x06wallet\x18\x01 \x01(\tR\x06wallet\"H\n" +
+	"\x12OpenClaimedRequest\x12\x16\n" +
+	"\x06wallet\x18\x01 \x01(\tR\x06wallet\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\"m\n" +
 	"\tPrincipal\x12\x1a\n" +
 	"\boperator\x18\x01 \x01(\tR\boperator\x12\x16\n" +
 	"\x06player\x18\x02 \x01(\tR\x06player\x12\x16\n" +
@@ -804,27 +985,30 @@ func file_edgereel_v1_mesh_proto_rawDescGZIP() []byte {
 	return file_edgereel_v1_mesh_proto_rawDescData
 }
 
-var file_edgereel_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_edgereel_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_edgereel_v1_mesh_proto_goTypes = []any{
-	(*Forwarded)(nil),      // 0: edgereel.v1.Forwarded
-	(*Principal)(nil),      // 1: edgereel.v1.Principal
-	(*ForwardedReply)(nil), // 2: edgereel.v1.ForwardedReply
-	(*ForwardedError)(nil), // 3: edgereel.v1.ForwardedError
-	(*ClockRequest)(nil),   // 4: edgereel.v1.ClockRequest
-	(*ClockReply)(nil),     // 5: edgereel.v1.ClockReply
-	(*MarkRequest)(nil),    // 6: edgereel.v1.MarkRequest
-	(*MarkReply)(nil),      // 7: edgereel.v1.MarkReply
-	(*ShardMark)(nil),      // 8: edgereel.v1.ShardMark
-	(*SegmentRequest)(nil), // 9: edgereel.v1.SegmentRequest
-	(*SegmentReply)(nil),   // 10: edgereel.v1.SegmentReply
-	(*ErrorDetail)(nil),    // 11: edgereel.v1.ErrorDetail
+	(*Forwarded)(nil),          // 0: edgereel.v1.Forwarded
+	(*ClaimRequest)(nil),       // 1: edgereel.v1.ClaimRequest
+	(*ClaimResponse)(nil),      // 2: edgereel.v1.ClaimResponse
+	(*OpenClaimedRequest)(nil), // 3: edgereel.v1.OpenClaimedRequest
+	(*Principal)(nil),          // 4: edgereel.v1.Principal
+	(*ForwardedReply)(nil),     // 5: edgereel.v1.ForwardedReply
+	(*ForwardedError)(nil),     // 6: edgereel.v1.ForwardedError
+	(*ClockRequest)(nil),       // 7: edgereel.v1.ClockRequest
+	(*ClockReply)(nil),         // 8: edgereel.v1.ClockReply
+	(*MarkRequest)(nil),        // 9: edgereel.v1.MarkRequest
+	(*MarkReply)(nil),          // 10: edgereel.v1.MarkReply
+	(*ShardMark)(nil),          // 11: edgereel.v1.ShardMark
+	(*SegmentRequest)(nil),     // 12: edgereel.v1.SegmentRequest
+	(*SegmentReply)(nil),       // 13: edgereel.v1.SegmentReply
+	(*ErrorDetail)(nil),        // 14: edgereel.v1.ErrorDetail
 }
 var file_edgereel_v1_mesh_proto_depIdxs = []int32{
-	1,  // 0: edgereel.v1.Forwarded.principal:type_name -> edgereel.v1.Principal
-	3,  // 1: edgereel.v1.ForwardedReply.error:type_name -> edgereel.v1.ForwardedError
-	11, // 2: edgereel.v1.ForwardedError.detail:type_name -> edgereel.v1.ErrorDetail
-	8,  // 3: edgereel.v1.MarkRequest.shards:type_name -> edgereel.v1.ShardMark
-	8,  // 4: edgereel.v1.MarkReply.shards:type_name -> edgereel.v1.ShardMark
+	4,  // 0: edgereel.v1.Forwarded.principal:type_name -> edgereel.v1.Principal
+	6,  // 1: edgereel.v1.ForwardedReply.error:type_name -> edgereel.v1.ForwardedError
+	14, // 2: edgereel.v1.ForwardedError.detail:type_name -> edgereel.v1.ErrorDetail
+	11, // 3: edgereel.v1.MarkRequest.shards:type_name -> edgereel.v1.ShardMark
+	11, // 4: edgereel.v1.MarkReply.shards:type_name -> edgereel.v1.ShardMark
 	5,  // [5:5] is the sub-list for method output_type
 	5,  // [5:5] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
@@ -844,7 +1028,7 @@ func file_edgereel_v1_mesh_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edgereel_v1_mesh_proto_rawDesc), len(file_edgereel_v1_mesh_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
