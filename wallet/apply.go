@@ -24,6 +24,7 @@ func (s *Shard) Apply(data []byte) (Outcome, error) {
 		return Outcome{}, fmt.Errorf("entry of version %d before it was activated (active %d): %w",
 			entry.Version, s.version, ErrUnsupported)
 	}
+	s.proposer = entry.Proposer
 	s.advance(entry)
 	out := Outcome{Results: make([]Result, len(entry.Ops))}
 	for i, op := range entry.Ops {
@@ -45,16 +46,15 @@ func (s *Shard) Apply(data []byte) (Outcome, error) {
 }
 
 // advance moves shard time: never back, never past what the proposer's
-// monotonic time since the last agreement of the voters' clocks allows.
+// monotonic time since the last agreement of the voters' clocks allows. Only
+// the proposer of that agreement measured such a time: a leader that comes
+// back after another one would count from an agreement of its own, long past.
 func (s *Shard) advance(e *Entry) {
-	if s.anchorMS == 0 {
+	if s.anchorMS == 0 || e.Proposer != s.anchorBy || e.SinceAnchorMS < 0 || e.SinceAnchorMS > maxTimeMS {
 		return
 	}
-	limit, err := Add(s.anchorMS, e.SinceAnchorMS)
-	if err != nil || e.SinceAnchorMS < 0 {
-		return
-	}
-	s.nowMS = max(s.nowMS, min(e.StampMS, limit+clockSlackMS))
+	limit := s.anchorMS + e.SinceAnchorMS + clockSlackMS
+	s.nowMS = max(s.nowMS, min(e.StampMS, limit, maxTimeMS))
 }
 
 // seal gives an applied operation its place in the chain.
@@ -95,6 +95,13 @@ func (s *Shard) remember(op Op, res *Result) {
 	case *Incident:
 		ses, _ := s.accounts[o.Wallet].find(o.Session)
 		ses.keep(o.digest(), *res)
+	case *Resolve:
+		ses, _ := s.accounts[o.Wallet].find(res.Session)
+		if res.Resolved {
+			ses.resolved.result = *res
+		} else {
+			ses.round.approval = *res
+		}
 	case *CloseSession:
 		ses, _ := s.accounts[o.Wallet].find(o.Session)
 		ended := *res
@@ -113,6 +120,11 @@ func (s *session) keep(request Hash, res Result) {
 func (s *Shard) applyOp(op Op) (*Result, error) {
 	if s.epoch == 0 && op.Kind() != KindGenesis {
 		return nil, refuseRetryable(CodeNotInitialised, "the shard has no genesis yet")
+	}
+	if !keyed(op.Kind()) {
+		if err := op.checkOrigin(); err != nil {
+			return nil, err
+		}
 	}
 	switch o := op.(type) {
 	case *Genesis:
@@ -157,8 +169,8 @@ func (s *Shard) genesis(o *Genesis) (*Result, error) {
 	if s.epoch != 0 {
 		return nil, refuse(CodeAlreadyInitialised, "the shard belongs to cluster %s", s.cluster)
 	}
-	if o.Cluster == "" || o.Epoch == 0 {
-		return nil, refuse(CodeInvalid, "a genesis names a cluster and an epoch from 1")
+	if !validName(o.Cluster) || o.Epoch == 0 {
+		return nil, refuse(CodeInvalid, "a genesis names a cluster in 1 to %d bytes and an epoch from 1", maxNameBytes)
 	}
 	s.cluster, s.number, s.epoch = o.Cluster, o.Shard, o.Epoch
 	s.chain = Origin(o.Cluster, o.Shard, o.Epoch)
@@ -172,7 +184,10 @@ func (s *Shard) clock(o *Clock) (*Result, error) {
 		return nil, refuse(CodeInvalid, "a clock anchor needs 1 to 16 readings, not %d", len(o.ReadingsMS))
 	}
 	readings := slices.Sorted(slices.Values(o.ReadingsMS))
-	s.anchorMS = readings[(len(readings)-1)/2]
+	if readings[0] <= 0 || readings[len(readings)-1] > maxTimeMS || len(s.proposer) > maxNameBytes {
+		return nil, refuse(CodeInvalid, "a clock reading is from 1 to %d ms, by a proposer of at most %d bytes", maxTimeMS, maxNameBytes)
+	}
+	s.anchorMS, s.anchorBy = readings[(len(readings)-1)/2], s.proposer
 	s.nowMS = max(s.nowMS, s.anchorMS)
 	return &Result{}, nil
 }
@@ -189,8 +204,8 @@ func (s *Shard) activate(o *Activate) (*Result, error) {
 }
 
 func (s *Shard) operator(o *Operator) (*Result, error) {
-	if !validName(o.Operator) || o.MinCycleMS < 0 {
-		return nil, refuse(CodeInvalid, "an operator needs a name of 1 to %d bytes and a cycle time from 0", maxNameBytes)
+	if !validName(o.Operator) || len(o.Jurisdiction) > maxNameBytes || o.MinCycleMS < 0 || o.MinCycleMS > maxCycleMS {
+		return nil, refuse(CodeInvalid, "an operator needs a name of 1 to %d bytes and a cycle time of 0 to %d ms", maxNameBytes, maxCycleMS)
 	}
 	profile := *o
 	s.operators[o.Operator] = &profile
@@ -198,31 +213,47 @@ func (s *Shard) operator(o *Operator) (*Result, error) {
 }
 
 func (s *Shard) catalogue(o *Catalogue) (*Result, error) {
-	if !validName(o.Game) || o.Digest.IsZero() || len(o.Modes) == 0 || o.MinStakeMinor <= 0 || o.MaxStakeMinor < o.MinStakeMinor {
-		return nil, refuse(CodeInvalid, "a catalogue entry needs a game, a digest, modes and stake limits from 1")
+	if !validName(o.Game) || o.Digest.IsZero() || len(o.Version) > maxNameBytes || o.MinStakeMinor <= 0 || o.MaxStakeMinor < o.MinStakeMinor {
+		return nil, refuse(CodeInvalid, "a catalogue entry needs a game, a digest and stake limits from 1")
 	}
-	for _, m := range o.Modes {
-		if !validName(m.Name) || m.CostX100 == 0 {
-			return nil, refuse(CodeInvalid, "mode %q needs a name and a cost", m.Name)
+	if len(o.Modes) == 0 || len(o.Modes) > maxModes {
+		return nil, refuse(CodeInvalid, "a catalogue entry needs 1 to %d modes", maxModes)
+	}
+	for i, m := range o.Modes {
+		twin := slices.ContainsFunc(o.Modes[:i], func(x Mode) bool { return x.Name == m.Name || x.ID == m.ID })
+		if !validName(m.Name) || m.CostX100 == 0 || twin {
+			return nil, refuse(CodeInvalid, "mode %d needs a name and an id of its own, and a cost", i)
 		}
 	}
-	entry := &game{Catalogue: *o}
-	if old := s.games[o.Game]; old != nil && old.quarantined == o.Digest && o.Reason == "" {
-		return nil, refuse(CodeGameDisabled, "the module is quarantined: enabling it again needs a reason")
+	if _, held := s.quarantined[o.Digest]; held && o.Enabled {
+		if o.Reason == "" {
+			return nil, refuse(CodeGameDisabled, "the module is quarantined: enabling it again needs a reason")
+		}
+		delete(s.quarantined, o.Digest)
 	}
-	s.games[o.Game] = entry
+	entry := *o
+	s.games[o.Game] = &entry
 	return &Result{Game: o.Game, Digest: o.Digest}, nil
 }
 
 func (s *Shard) claim(o *Claim) (*Result, error) {
+	if held := s.directory[o.Lookup]; held != nil {
+		return &Result{
+			Kind: KindClaim, Effect: Applied, Epoch: s.epoch, Seq: s.seq, TimeMS: s.nowMS, Hash: s.chain,
+			Wallet: held.Wallet, Currency: held.Currency, Repeat: true,
+		}, nil
+	}
+	if err := o.checkOrigin(); err != nil {
+		return nil, err
+	}
 	if s.operators[o.Operator] == nil {
 		return nil, refuse(CodeUnknownOperator, "operator %q is not set up", o.Operator)
 	}
 	if o.Lookup.IsZero() || o.Wallet.IsZero() || len(o.Identity) > 1024 || len(o.WrappedKey) > 1024 {
 		return nil, refuse(CodeInvalid, "a claim needs a lookup and a wallet")
 	}
-	if held := s.directory[o.Lookup]; held != nil {
-		return &Result{Kind: KindClaim, Effect: Applied, Epoch: s.epoch, Seq: s.seq, Wallet: held.Wallet, Repeat: true}, nil
+	if _, ok := LookUpCurrency(o.Currency); !ok {
+		return nil, refuse(CodeUnknownCurrency, "currency %.16q is not in the table", o.Currency)
 	}
 	held := *o
 	s.directory[o.Lookup] = &held
@@ -237,5 +268,3 @@ func (s *Shard) erase(o *Erase) (*Result, error) {
 	delete(s.directory, o.Lookup)
 	return &Result{Wallet: o.Wallet}, nil
 }
-
-func validName(name string) bool { return name != "" && len(name) <= maxNameBytes }

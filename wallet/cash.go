@@ -1,6 +1,9 @@
 package wallet
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"math"
+)
 
 func (s *Shard) openWallet(o *OpenWallet) (*Result, error) {
 	profile := s.operators[o.Operator]
@@ -87,6 +90,12 @@ func (s *Shard) checkCash(o *Cash) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.checkOrigin(); err != nil {
+		return nil, err
+	}
+	if len(o.Approver) > maxOriginBytes {
+		return nil, refuse(CodeInvalid, "an approver has at most %d bytes", maxOriginBytes)
+	}
 	if o.AmountMinor <= 0 {
 		return nil, refuse(CodeInvalid, "the amount is %d; it must be at least 1", o.AmountMinor)
 	}
@@ -98,7 +107,7 @@ func (s *Shard) checkCash(o *Cash) (*account, error) {
 
 // needsSecond reports a missing second person where the operator demands one.
 func (s *Shard) needsSecond(operator, actor, approver string) error {
-	if p := s.operators[operator]; p != nil && p.SecondApprover && (approver == "" || approver == actor) {
+	if p := s.operators[operator]; p != nil && p.SecondApprover && (actor == "" || approver == "" || approver == actor) {
 		return refuse(CodeSecondApprover, "the operator's profile demands a second person")
 	}
 	return nil
@@ -131,8 +140,8 @@ func (s *Shard) deposit(o *Deposit) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := Add(a.balance, o.AmountMinor); err != nil {
-		return nil, refuse(CodeOverflow, "the balance would leave the 64-bit range")
+	if o.AmountMinor > math.MaxInt64-a.balance-a.exposure() {
+		return nil, refuse(CodeOverflow, "balance and open rounds would leave the 64-bit range")
 	}
 	return s.moveCash(a, o.AmountMinor, key, &cashRecord{request: o.digest(KindDeposit), kind: KindDeposit, amount: o.AmountMinor})
 }
@@ -204,6 +213,12 @@ func (s *Shard) reverse(o *Reverse) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.checkOrigin(); err != nil {
+		return nil, err
+	}
+	if len(o.Approver) > maxOriginBytes {
+		return nil, refuse(CodeInvalid, "an approver has at most %d bytes", maxOriginBytes)
+	}
 	if o.Original == "" || len(o.Original) > maxKeyBytes || o.Original == o.TransactionID {
 		return nil, refuse(CodeInvalid, "a reversal names the transaction it undoes")
 	}
@@ -236,6 +251,8 @@ func (s *Shard) reverse(o *Reverse) (*Result, error) {
 	delta := original.amount
 	if original.kind == KindDeposit {
 		delta = -min(original.amount, a.balance)
+	} else if delta > math.MaxInt64-a.balance-a.exposure() {
+		return nil, refuse(CodeOverflow, "balance and open rounds would leave the 64-bit range")
 	}
 	res, err := s.moveCash(a, delta, key, rec)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // The codec is canonical: one value has one encoding, because stored bytes are
@@ -150,6 +151,18 @@ func (r *reader) count() int {
 		return 0
 	}
 	return int(n)
+}
+
+// items counts through a list and stops at the first damage, so that a false
+// length costs no memory.
+func (r *reader) items() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range r.count() {
+			if r.err != nil || !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 // done reports the first error, or that bytes are left over.

@@ -9,7 +9,9 @@ type Effect uint8
 const (
 	// Applied: the operation is in the ledger (or was already, for a repeat).
 	Applied Effect = 1
-	// NotApplied: the operation changed nothing; asking again is refused again.
+	// NotApplied: this attempt changed nothing, and asking again as things stand
+	// is refused again. It speaks for the attempt: an earlier copy of the same
+	// key may be on its way, unless a tombstone says it cannot come.
 	NotApplied Effect = 2
 	// NotAppliedRetryable: this attempt changed nothing; a later one may succeed.
 	NotAppliedRetryable Effect = 3

@@ -49,6 +49,9 @@ func (e *Entry) Encode() []byte {
 func DecodeEntry(b []byte) (*Entry, error) {
 	r := &reader{b: b}
 	e := &Entry{Version: r.byte()}
+	if r.err == nil && e.Version == 0 {
+		return nil, fmt.Errorf("decode entry of version 0: %w", errNonCanonical)
+	}
 	if r.err == nil && e.Version > Version {
 		return nil, fmt.Errorf("decode entry of version %d: %w", e.Version, ErrUnsupported)
 	}

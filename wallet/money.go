@@ -20,10 +20,11 @@ func Add(a, b int64) (int64, error) {
 
 // Sub subtracts b from a, both in minor units.
 func Sub(a, b int64) (int64, error) {
-	if b == math.MinInt64 {
+	c := a - b
+	if b != 0 && (c < a) != (b > 0) {
 		return 0, ErrOverflow
 	}
-	return Add(a, -b)
+	return c, nil
 }
 
 // Mul multiplies a non-negative amount by a non-negative integer.
@@ -49,4 +50,21 @@ func Cost(stakeMinor int64, costX100 uint32) (int64, error) {
 		return 0, errors.New("stake times the mode's cost is not a whole number of minor units")
 	}
 	return product / 100, nil
+}
+
+// wide is a 128-bit total in two's complement.
+type wide struct{ hi, lo uint64 }
+
+func (w wide) add(v int64) wide {
+	lo, carry := bits.Add64(w.lo, uint64(v), 0)
+	hi, _ := bits.Add64(w.hi, uint64(v>>63), carry)
+	return wide{hi, lo}
+}
+
+// narrow gives the total where it fits into 64 bits.
+func (w wide) narrow() (int64, error) {
+	if w.hi != uint64(int64(w.lo)>>63) {
+		return 0, ErrOverflow
+	}
+	return int64(w.lo), nil
 }

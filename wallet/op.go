@@ -50,6 +50,7 @@ type Meta struct {
 // Op is one operation of an entry: one of the structs of this file.
 type Op interface {
 	Kind() Kind
+	checkOrigin() error
 	encode(w *writer)
 	decode(r *reader)
 }

@@ -25,7 +25,7 @@ func (o *Clock) encode(w *writer) {
 
 func (o *Clock) decode(r *reader) {
 	o.Meta.decode(r)
-	for range r.count() {
+	for range r.items() {
 		o.ReadingsMS = append(o.ReadingsMS, r.int())
 	}
 }
@@ -66,7 +66,7 @@ func (o *Catalogue) encode(w *writer) {
 func (o *Catalogue) decode(r *reader) {
 	o.Meta.decode(r)
 	o.Game, o.Version, o.Digest, o.Enabled = r.string(), r.string(), r.hash(), r.bool()
-	for range r.count() {
+	for range r.items() {
 		o.Modes = append(o.Modes, Mode{ID: r.uint32(), Name: r.string(), CostX100: r.uint32(), MaxWinX: r.uint()})
 	}
 	o.MinStakeMinor, o.MaxStakeMinor = r.int(), r.int()

@@ -1,8 +1,9 @@
 package wallet
 
 import (
-	"fmt"
+	"errors"
 	"math"
+	"slices"
 )
 
 // Evaluation is what the leader needs to evaluate a step: a copy of the state
@@ -17,12 +18,14 @@ type Evaluation struct {
 	CostMinor int64
 	// MaxWinMinor is what this step may win at most.
 	MaxWinMinor int64
-	State       []byte
-	ClientSeed  string
-	Sealed      []byte
-	KeyID       string
-	Algorithm   uint32
-	SessionRef  Ref
+	// WonMinor is what the round's earlier steps won.
+	WonMinor   int64
+	State      []byte
+	ClientSeed string
+	Sealed     []byte
+	KeyID      string
+	Algorithm  uint32
+	SessionRef Ref
 	// MinCycleMS is the jurisdiction's minimum game cycle, for the admission
 	// check against the node's own clock; 0 on later steps.
 	MinCycleMS int64
@@ -41,7 +44,7 @@ func (s *Shard) PreparePlay(req PlayRequest) (Evaluation, *Result, error) {
 	}
 	ev := Evaluation{
 		Basis: Basis{Epoch: s.epoch, Nonce: ses.nonce + 1},
-		Game:  ses.game, ClientSeed: ses.clientSeed, Sealed: ses.sealed, KeyID: ses.keyID, Algorithm: ses.algorithm,
+		Game:  ses.game, ClientSeed: ses.clientSeed, Sealed: slices.Clone(ses.sealed), KeyID: ses.keyID, Algorithm: ses.algorithm,
 		SessionRef: Ref{a.id, ses.number},
 	}
 	if ses.round != nil {
@@ -105,7 +108,7 @@ func (s *Shard) prepareStep(ev *Evaluation, r *round, req *PlayRequest) error {
 		return refuse(CodeOverflow, "the greatest win leaves the 64-bit range")
 	}
 	ev.Round, ev.Digest, ev.ModeID, ev.StakeMinor = r.number, r.digest, r.mode.ID, r.stakeMinor
-	ev.MaxWinMinor = limit - r.winMinor
+	ev.MaxWinMinor, ev.WonMinor = limit-r.winMinor, r.winMinor
 	ev.State, ev.StateHash = append([]byte(nil), r.state...), StateHash(r.state)
 	return nil
 }
@@ -115,7 +118,7 @@ func (s *Shard) prepareRound(ev *Evaluation, a *account, ses *session, req *Play
 	g := s.games[ses.game]
 	mode, ok := g.mode(req.Mode)
 	switch {
-	case !g.playable():
+	case !s.playable(g):
 		return refuse(CodeGameDisabled, "game %q takes no new rounds", ses.game)
 	case !ok:
 		return refuse(CodeUnknownMode, "game %q has no mode %q", ses.game, req.Mode)
@@ -129,6 +132,9 @@ func (s *Shard) prepareRound(ev *Evaluation, a *account, ses *session, req *Play
 		return refuseRetryable(CodeStateBudget, "the shard holds too many open rounds")
 	}
 	cost, err := Cost(req.StakeMinor, mode.CostX100)
+	if errors.Is(err, ErrOverflow) {
+		return refuse(CodeOverflow, "the cost leaves the 64-bit range")
+	}
 	if err != nil {
 		return refuse(CodeBadStake, "%v", err)
 	}
@@ -136,7 +142,7 @@ func (s *Shard) prepareRound(ev *Evaluation, a *account, ses *session, req *Play
 		return refuse(CodeInsufficientFunds, "the round costs %d, the balance is %d", cost, a.balance)
 	}
 	limit, err := Mul(req.StakeMinor, mode.MaxWinX)
-	if err != nil || limit > math.MaxInt64-a.balance-a.held {
+	if err != nil || !s.hasRoom(a, cost, limit) {
 		return refuse(CodeOverflow, "the greatest win leaves the 64-bit range")
 	}
 	if p := s.operators[a.operator]; p != nil && p.MinCycleMS > 0 {
@@ -150,6 +156,33 @@ func (s *Shard) prepareRound(ev *Evaluation, a *account, ses *session, req *Play
 	return nil
 }
 
+// exposure is the most that the open rounds of a wallet can still come to, held
+// stakes included: a credit that fails after its outcome is known would be a
+// free look at it.
+func (a *account) exposure() int64 {
+	var total int64
+	for _, ses := range a.sessions {
+		if r := ses.round; r != nil {
+			// Checked when the round opened.
+			limit, _ := Mul(r.stakeMinor, r.mode.MaxWinX)
+			total += r.costMinor + limit
+		}
+	}
+	return total
+}
+
+// hasRoom says whether a wallet, and the house accounts it plays against, can
+// take a new round's greatest win on top of all they may come to already. The
+// round's cost, at most the balance, stays within that total.
+func (s *Shard) hasRoom(a *account, cost, limit int64) bool {
+	if limit > math.MaxInt64-a.balance-a.exposure() {
+		return false
+	}
+	_, gameErr := Sub(s.house[a.houseOf(houseGame)], limit)
+	_, escrowErr := Add(s.house[a.houseOf(houseEscrow)], cost+limit)
+	return gameErr == nil && escrowErr == nil
+}
+
 // play settles one evaluated step.
 func (s *Shard) play(o *Play) (*Result, error) {
 	ev, repeat, err := s.PreparePlay(o.PlayRequest)
@@ -158,6 +191,9 @@ func (s *Shard) play(o *Play) (*Result, error) {
 	}
 	if o.Basis != ev.Basis {
 		return nil, refuseRetryable(CodeStaleEvaluation, "the step was evaluated on another state")
+	}
+	if err := o.checkOrigin(); err != nil {
+		return nil, err
 	}
 	if err := checkOutcome(o, &ev); err != nil {
 		return nil, err
@@ -236,93 +272,4 @@ func (s *Shard) moveRound(a *account, ses *session, r *round, o *Play, opens boo
 	a.held += r.costMinor + r.winMinor - heldBefore
 	s.stateBytes += len(r.state)
 	s.openRounds++
-}
-
-// incident records a module's failure: the step is decided, the nonce used up,
-// nothing debited, and the module takes no new rounds in this shard.
-func (s *Shard) incident(o *Incident) (*Result, error) {
-	ev, repeat, err := s.PreparePlay(o.PlayRequest)
-	if repeat != nil || err != nil {
-		return repeat, err
-	}
-	if o.Basis != ev.Basis {
-		return nil, refuseRetryable(CodeStaleEvaluation, "the step was evaluated on another state")
-	}
-	if !validName(o.Trap) {
-		return nil, refuse(CodeInvalid, "an incident names what happened")
-	}
-	a := s.accounts[o.Wallet]
-	ses, _ := a.find(o.Session)
-	ses.decided, ses.nonce = o.Step, ev.Nonce
-	if ses.round != nil {
-		ses.round.frozen = true
-	}
-	for _, g := range s.games {
-		if g.Digest == o.Digest {
-			g.quarantined = o.Digest
-		}
-	}
-	a.seq++
-	res := s.about(a)
-	res.Game, res.Session, res.Round, res.Step, res.Nonce = ses.game, ses.number, ev.Round, o.Step, ev.Nonce
-	res.Digest, res.DrawsDigest, res.Incident, res.RoundOpen = ev.Digest, o.DrawsDigest, o.Trap, ses.round != nil
-	return res, nil
-}
-
-// resolve ends a frozen round once two persons asked for the same.
-func (s *Shard) resolve(o *Resolve) (*Result, error) {
-	a := s.accounts[o.Wallet]
-	if a == nil {
-		return nil, refuse(CodeUnknownWallet, "no wallet %s", o.Wallet)
-	}
-	ses := a.sessionOfRound(o.Round)
-	switch {
-	case ses == nil:
-		return nil, refuse(CodeUnknownRound, "no open round %s", Ref{o.Wallet, o.Round})
-	case !ses.round.frozen:
-		return nil, refuse(CodeRoundNotFrozen, "round %s can still be played", Ref{o.Wallet, o.Round})
-	case !validName(o.Approver) || o.Resolution != Refund && o.Resolution != PayWinSoFar:
-		return nil, refuse(CodeInvalid, "a resolution needs a person and one of refund or pay_win_so_far")
-	}
-	r := ses.round
-	res := s.about(a)
-	res.Game, res.Session, res.Round = ses.game, ses.number, r.number
-	if r.approver == "" {
-		r.approver, r.resolution = o.Approver, o.Resolution
-		a.seq++
-		res.WalletSeq, res.RoundOpen = a.seq, true
-		return res, nil
-	}
-	if r.resolution != o.Resolution {
-		return nil, refuse(CodeResolutionMismatch, "the first person asked for another resolution")
-	}
-	if r.approver == o.Approver {
-		return nil, refuse(CodeSecondApprover, "the second approval must come from another person")
-	}
-	pay := r.costMinor
-	if o.Resolution == PayWinSoFar {
-		pay = r.winMinor
-	}
-	held := r.costMinor + r.winMinor
-	err := s.post(posting{house: a.houseOf(houseEscrow), delta: -held}, posting{account: a, delta: pay},
-		posting{house: a.houseOf(houseGame), delta: held - pay})
-	if err != nil {
-		return nil, fmt.Errorf("resolve round: %w", err)
-	}
-	a.held -= held
-	s.stateBytes -= len(r.state)
-	s.openRounds--
-	ses.round = nil
-	a.seq++
-	res.WalletSeq, res.BalanceMinor, res.HeldMinor, res.WinMinor, res.Resolved = a.seq, a.balance, a.held, pay, true
-	return res, nil
-}
-
-func (a *account) sessionOfRound(number uint64) *session {
-	for _, ses := range a.sessions {
-		if ses.round != nil && ses.round.number == number {
-			return ses
-		}
-	}
-	return nil
 }

@@ -33,7 +33,7 @@ func (s *Shard) PrepareSession(wallet ID, key, game string) (SessionBasis, *Resu
 	if g == nil {
 		return SessionBasis{}, nil, refuse(CodeUnknownGame, "no game %q", game)
 	}
-	if !g.playable() {
+	if !s.playable(g) {
 		return SessionBasis{}, nil, refuse(CodeGameDisabled, "game %q takes no new rounds", game)
 	}
 	for _, ses := range a.sessions {
@@ -48,12 +48,19 @@ func (s *Shard) PrepareSession(wallet ID, key, game string) (SessionBasis, *Resu
 	return SessionBasis{Session: a.lastSession + 1, Epoch: s.epoch}, nil, nil
 }
 
-func (g *game) playable() bool { return g.Enabled && g.quarantined != g.Digest }
+// playable says whether a game takes new rounds.
+func (s *Shard) playable(g *Catalogue) bool {
+	_, held := s.quarantined[g.Digest]
+	return g.Enabled && !held
+}
 
 func (s *Shard) openSession(o *OpenSession) (*Result, error) {
 	basis, repeat, err := s.PrepareSession(o.Wallet, o.Key, o.Game)
 	if repeat != nil || err != nil {
 		return repeat, err
+	}
+	if err := o.checkOrigin(); err != nil {
+		return nil, err
 	}
 	if o.Session != basis.Session || o.Epoch != basis.Epoch {
 		return nil, refuseRetryable(CodeStaleEvaluation, "the seed was sealed for session %d of epoch %d", o.Session, o.Epoch)
@@ -100,13 +107,16 @@ func (s *Shard) PrepareClose(wallet ID, number uint64) (ClosingSession, *Result,
 	case ses.round != nil:
 		return ClosingSession{}, nil, refuse(CodeRoundOpen, "round %s is open: finish it first", Ref{wallet, ses.round.number})
 	}
-	return ClosingSession{Sealed: ses.sealed, KeyID: ses.keyID, Commitment: ses.commitment}, nil, nil
+	return ClosingSession{Sealed: slices.Clone(ses.sealed), KeyID: ses.keyID, Commitment: ses.commitment}, nil, nil
 }
 
 func (s *Shard) closeSession(o *CloseSession) (*Result, error) {
 	_, repeat, err := s.PrepareClose(o.Wallet, o.Session)
 	if repeat != nil || err != nil {
 		return repeat, err
+	}
+	if err := o.checkOrigin(); err != nil {
+		return nil, err
 	}
 	a := s.accounts[o.Wallet]
 	ses, _ := a.find(o.Session)

@@ -19,21 +19,25 @@ const snapshotMagic = "ERSHARD"
 
 // Sections of a snapshot, each a frame of kind, length, body and checksum.
 const (
-	sectionHead      = 1
-	sectionOperator  = 2
-	sectionGame      = 3
-	sectionAccount   = 4
-	sectionDirectory = 5
-	sectionHouse     = 6
-	sectionCash      = 7
-	sectionExpired   = 8
-	sectionEnd       = 9
+	sectionHead       = 1
+	sectionOperator   = 2
+	sectionGame       = 3
+	sectionQuarantine = 4
+	sectionAccount    = 5
+	sectionDirectory  = 6
+	sectionHouse      = 7
+	sectionCash       = 8
+	sectionExpired    = 9
+	sectionEnd        = 10
 )
 
 // ErrDamaged means that a snapshot's bytes are not what was written.
 var ErrDamaged = errors.New("snapshot is damaged")
 
 // Snapshot encodes the whole shard. Equal states give equal bytes.
+//
+// Sections stand in the order of their kinds, and within a kind in the order of
+// their keys; the keys of cash stand in order of time.
 //
 // Layout: magic, version byte, then sections. A section is kind (1 byte),
 // length (uvarint), body, CRC-32C of kind and body (4 bytes, big-endian).
@@ -44,8 +48,10 @@ func (s *Shard) Snapshot() []byte {
 		out = section(out, sectionOperator, s.operators[name].encode)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.games)) {
-		g := s.games[name]
-		out = section(out, sectionGame, func(w *writer) { g.Catalogue.encode(w); w.hash(g.quarantined) })
+		out = section(out, sectionGame, s.games[name].encode)
+	}
+	for _, h := range slices.SortedFunc(maps.Keys(s.quarantined), compareHash) {
+		out = section(out, sectionQuarantine, func(w *writer) { w.hash(h) })
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.accounts), func(a, b ID) int { return bytes.Compare(a[:], b[:]) }) {
 		out = section(out, sectionAccount, s.accounts[id].encode)
@@ -80,6 +86,7 @@ func Restore(b []byte) (*Shard, error) {
 		return nil, fmt.Errorf("restore shard: snapshot of version %d: %w", rest[0], ErrUnsupported)
 	}
 	s, rest := New(), rest[1:]
+	lastKind, lastKey := byte(0), ""
 	for number := 0; ; number++ {
 		kind, body, after, err := cutSection(rest)
 		if err != nil {
@@ -90,7 +97,11 @@ func Restore(b []byte) (*Shard, error) {
 			break
 		}
 		r := &reader{b: body}
-		s.decodeSection(kind, r)
+		key := s.decodeSection(kind, r)
+		if kind < lastKind || kind == lastKind && kind != sectionCash && key <= lastKey || number == 0 != (kind == sectionHead) {
+			r.fail(fmt.Errorf("section out of order: %w", ErrDamaged))
+		}
+		lastKind, lastKey = kind, key
 		if err := r.done(); err != nil {
 			return nil, fmt.Errorf("restore shard: section %d of kind %d: %w", number, kind, err)
 		}
@@ -129,212 +140,74 @@ func cutSection(b []byte) (kind byte, body, rest []byte, err error) {
 	return kind, body, r.b, nil
 }
 
-func (s *Shard) decodeSection(kind byte, r *reader) {
+// decodeSection adds one section to the shard and gives the key it sorts by.
+func (s *Shard) decodeSection(kind byte, r *reader) (key string) {
 	switch kind {
 	case sectionHead:
 		s.decodeHead(r)
 	case sectionOperator:
 		o := &Operator{}
 		o.decode(r)
-		s.operators[o.Operator] = o
+		s.operators[o.Operator], key = o, o.Operator
 	case sectionGame:
-		g := &game{}
-		g.Catalogue.decode(r)
-		g.quarantined = r.hash()
-		s.games[g.Game] = g
+		g := &Catalogue{}
+		g.decode(r)
+		s.games[g.Game], key = g, g.Game
+	case sectionQuarantine:
+		h := r.hash()
+		s.quarantined[h], key = struct{}{}, string(h[:])
 	case sectionAccount:
 		a := &account{}
 		a.decode(r)
-		s.accounts[a.id] = a
-		for _, ses := range a.sessions {
-			if ses.round != nil {
-				s.openRounds++
-				s.stateBytes += len(ses.round.state)
-			}
-		}
+		s.addAccount(a, r)
+		key = string(a.id[:])
 	case sectionDirectory:
 		c := &Claim{}
 		c.decode(r)
-		s.directory[c.Lookup] = c
+		s.directory[c.Lookup], key = c, string(c.Lookup[:])
 	case sectionHouse:
 		h := houseAccount{operator: r.string(), currency: r.string(), kind: houseKind(r.byte())}
-		s.house[h] = r.int()
+		s.house[h], key = r.int(), h.sortKey()
 	case sectionCash:
 		rec := &cashRecord{}
-		key := rec.decode(r)
-		s.cash[key] = rec
-		s.cashOrder = append(s.cashOrder, key)
+		k := rec.decode(r)
+		if s.cash[k] != nil {
+			r.fail(fmt.Errorf("transaction twice: %w", ErrDamaged))
+		}
+		s.cash[k] = rec
+		s.cashOrder = append(s.cashOrder, k)
 	case sectionExpired:
-		s.expired[r.hash()] = struct{}{}
+		h := r.hash()
+		s.expired[h], key = struct{}{}, string(h[:])
 	default:
 		r.fail(fmt.Errorf("unknown section: %w", ErrUnsupported))
 	}
-}
-
-func (s *Shard) encodeHead(w *writer) {
-	w.string(s.cluster)
-	w.uint(uint64(s.number))
-	w.uint(uint64(s.epoch))
-	w.byte(s.version)
-	w.uint(s.seq)
-	w.hash(s.chain)
-	w.int(s.nowMS)
-	w.int(s.anchorMS)
-	w.uint(uint64(len(s.checkpoints)))
-	for _, c := range s.checkpoints {
-		w.uint(c.Seq)
-		w.hash(c.Hash)
-	}
-}
-
-func (s *Shard) decodeHead(r *reader) {
-	s.cluster, s.number, s.epoch, s.version = r.string(), r.uint32(), r.uint32(), r.byte()
-	s.seq, s.chain, s.nowMS, s.anchorMS = r.uint(), r.hash(), r.int(), r.int()
-	for range r.count() {
-		s.checkpoints = append(s.checkpoints, Checkpoint{Seq: r.uint(), Hash: r.hash()})
-	}
-	if r.err == nil && s.version > Version {
-		r.fail(fmt.Errorf("behaviour of version %d: %w", s.version, ErrUnsupported))
-	}
-}
-
-func (a *account) encode(w *writer) {
-	w.id(a.id)
-	w.string(a.operator)
-	w.string(a.currency.Code)
-	w.byte(a.currency.Exponent)
-	w.int(a.balance)
-	w.int(a.held)
-	w.uint(a.seq)
-	w.uint(a.lastSession)
-	w.uint(a.lastRound)
-	w.int(a.lastRoundMS)
-	for _, list := range [][]*session{a.sessions, a.closed} {
-		w.uint(uint64(len(list)))
-		for _, ses := range list {
-			ses.encode(w)
-		}
-	}
-}
-
-func (a *account) decode(r *reader) {
-	a.id, a.operator = r.id(), r.string()
-	a.currency = Currency{Code: r.string(), Exponent: r.byte()}
-	a.balance, a.held, a.seq = r.int(), r.int(), r.uint()
-	a.lastSession, a.lastRound, a.lastRoundMS = r.uint(), r.uint(), r.int()
-	for _, list := range []*[]*session{&a.sessions, &a.closed} {
-		for range r.count() {
-			ses := &session{}
-			ses.decode(r)
-			*list = append(*list, ses)
-		}
-	}
-}
-
-func (s *session) encode(w *writer) {
-	w.uint(s.number)
-	w.string(s.key)
-	w.string(s.game)
-	w.string(s.clientSeed)
-	w.hash(s.commitment)
-	w.bytes(s.sealed)
-	w.string(s.keyID)
-	w.uint(uint64(s.algorithm))
-	w.int(s.openedMS)
-	w.uint(s.decided)
-	w.uint(s.nonce)
-	w.uint(s.rounds)
-	w.bool(s.round != nil)
-	if s.round != nil {
-		s.round.encode(w)
-	}
-	w.uint(uint64(len(s.recent)))
-	for _, d := range s.recent {
-		w.hash(d.request)
-		d.result.encodeSealed(w)
-	}
-	s.opened.encodeSealed(w)
-	w.bool(s.ended != nil)
-	if s.ended != nil {
-		s.ended.encodeSealed(w)
-	}
-}
-
-func (s *session) decode(r *reader) {
-	s.number, s.key, s.game, s.clientSeed = r.uint(), r.string(), r.string(), r.string()
-	s.commitment, s.sealed, s.keyID, s.algorithm = r.hash(), r.bytes(), r.string(), r.uint32()
-	s.openedMS, s.decided, s.nonce, s.rounds = r.int(), r.uint(), r.uint(), r.uint()
-	if r.bool() {
-		s.round = &round{}
-		s.round.decode(r)
-	}
-	for range r.count() {
-		d := decidedStep{request: r.hash()}
-		d.result.decodeSealed(r)
-		s.recent = append(s.recent, d)
-	}
-	s.opened.decodeSealed(r)
-	if r.bool() {
-		s.ended = &Result{}
-		s.ended.decodeSealed(r)
-	}
-}
-
-func (o *round) encode(w *writer) {
-	w.uint(o.number)
-	w.hash(o.digest)
-	w.uint(uint64(o.mode.ID))
-	w.string(o.mode.Name)
-	w.uint(uint64(o.mode.CostX100))
-	w.uint(o.mode.MaxWinX)
-	w.int(o.stakeMinor)
-	w.int(o.costMinor)
-	w.int(o.winMinor)
-	w.uint(uint64(o.nextActions))
-	w.bytes(o.state)
-	w.bool(o.frozen)
-	w.string(o.approver)
-	w.byte(byte(o.resolution))
-}
-
-func (o *round) decode(r *reader) {
-	o.number, o.digest = r.uint(), r.hash()
-	o.mode = Mode{ID: r.uint32(), Name: r.string(), CostX100: r.uint32(), MaxWinX: r.uint()}
-	o.stakeMinor, o.costMinor, o.winMinor = r.int(), r.int(), r.int()
-	o.nextActions, o.state, o.frozen = r.uint32(), r.bytes(), r.bool()
-	o.approver, o.resolution = r.string(), Resolution(r.byte())
-}
-
-func (c *cashRecord) encode(w *writer, key cashKey) {
-	w.string(key.operator)
-	w.string(key.id)
-	w.hash(c.request)
-	w.byte(byte(c.kind))
-	w.id(c.wallet)
-	w.int(c.amount)
-	w.bool(c.tombstone)
-	w.bool(c.reversed)
-	w.int(c.timeMS)
-	c.result.encodeSealed(w)
-}
-
-func (c *cashRecord) decode(r *reader) cashKey {
-	key := cashKey{operator: r.string(), id: r.string()}
-	c.request, c.kind, c.wallet, c.amount = r.hash(), Kind(r.byte()), r.id(), r.int()
-	c.tombstone, c.reversed, c.timeMS = r.bool(), r.bool(), r.int()
-	c.result.decodeSealed(r)
 	return key
 }
 
-// encodeSealed adds to a result where it stands in the chain.
-func (r *Result) encodeSealed(w *writer) { r.encode(w); w.hash(r.Hash); w.hash(r.Salt) }
-func (r *Result) decodeSealed(rd *reader) {
-	r.decode(rd)
-	r.Hash, r.Salt = rd.hash(), rd.hash()
+// addAccount takes in a decoded wallet and what follows from it.
+func (s *Shard) addAccount(a *account, r *reader) {
+	s.accounts[a.id] = a
+	for _, ses := range a.sessions {
+		if ses.ended != nil || s.games[ses.game] == nil {
+			r.fail(fmt.Errorf("open session %d does not stand: %w", ses.number, ErrDamaged))
+		}
+		if ses.round != nil {
+			s.openRounds++
+			s.stateBytes += len(ses.round.state)
+		}
+	}
+	for _, ses := range a.closed {
+		if ses.ended == nil || ses.round != nil {
+			r.fail(fmt.Errorf("closed session %d does not stand: %w", ses.number, ErrDamaged))
+		}
+	}
 }
 
 func compareHash(a, b Hash) int { return bytes.Compare(a[:], b[:]) }
 
-func compareHouse(a, b houseAccount) int {
-	return cmp.Or(cmp.Compare(a.operator, b.operator), cmp.Compare(a.currency, b.currency), cmp.Compare(a.kind, b.kind))
+func compareHouse(a, b houseAccount) int { return cmp.Compare(a.sortKey(), b.sortKey()) }
+
+func (h houseAccount) sortKey() string {
+	return h.operator + "\x00" + h.currency + "\x00" + string([]byte{byte(h.kind)})
 }

@@ -2,24 +2,6 @@ package wallet
 
 import "fmt"
 
-// Limits of what one shard holds. They are part of the state machine's
-// behaviour: changing one needs a new Version.
-const (
-	maxSessions      = 8
-	maxRoundState    = 4096
-	maxPresentation  = 16 << 10
-	maxStateBudget   = 64 << 20
-	maxKeyBytes      = 64
-	maxNameBytes     = 64
-	retainedResults  = 4
-	retainedSessions = 4
-	sessionRounds    = 10_000
-	sessionAgeMS     = 24 * 60 * 60 * 1000
-	clockSlackMS     = 250
-	cashRetentionMS  = 124 * 24 * 60 * 60 * 1000
-	keptCheckpoints  = 256
-)
-
 // Shard is the state of one wallet shard: everything that is replicated,
 // snapshotted and needed to decide the next operation.
 type Shard struct {
@@ -31,23 +13,31 @@ type Shard struct {
 	// seq and chain stand at the last operation that changed the ledger.
 	seq   uint64
 	chain Hash
-	// nowMS is shard time; anchorMS the median of the voters' last reading.
+	// nowMS is shard time; anchorMS the median of the voters' last reading and
+	// anchorBy the node that proposed it.
 	nowMS    int64
 	anchorMS int64
+	anchorBy string
 
 	operators map[string]*Operator
-	games     map[string]*game
-	accounts  map[ID]*account
-	directory map[Hash]*Claim
-	house     map[houseAccount]int64
-	cash      map[cashKey]*cashRecord
+	games     map[string]*Catalogue
+	// quarantined holds the digests an incident took out of play, under
+	// whatever game they come back.
+	quarantined map[Hash]struct{}
+	accounts    map[ID]*account
+	directory   map[Hash]*Claim
+	house       map[houseAccount]int64
+	cash        map[cashKey]*cashRecord
 	// cashOrder lists the keys of cash in order of time, for expiry.
 	cashOrder   []cashKey
 	expired     map[Hash]struct{}
 	checkpoints []Checkpoint
 
+	// openRounds and stateBytes follow from accounts.
 	openRounds int
 	stateBytes int
+	// proposer is that of the entry being applied; it outlives no Apply.
+	proposer string
 }
 
 // Checkpoint is the chain hash after a sequence.
@@ -56,14 +46,7 @@ type Checkpoint struct {
 	Hash Hash
 }
 
-// game is a catalogue entry of this shard.
-type game struct {
-	Catalogue
-	// quarantined is the digest an incident took out of play.
-	quarantined Hash
-}
-
-func (g *game) mode(name string) (Mode, bool) {
+func (g *Catalogue) mode(name string) (Mode, bool) {
 	for _, m := range g.Modes {
 		if m.Name == name {
 			return m, true
@@ -109,6 +92,8 @@ type session struct {
 	// recent holds the last results in order of step, with what was asked.
 	recent []decidedStep
 	opened Result
+	// resolved is the last resolution of a frozen round, for its retries.
+	resolved *resolved
 	// ended is set once the session is closed.
 	ended *Result
 }
@@ -129,8 +114,18 @@ type round struct {
 	nextActions uint32
 	state       []byte
 	frozen      bool
-	approver    string
-	resolution  Resolution
+	// approver asked for resolution; approval is the result of that.
+	approver   string
+	resolution Resolution
+	approval   Result
+}
+
+// resolved is how a frozen round ended and who asked for it.
+type resolved struct {
+	round      uint64
+	approvers  [2]string
+	resolution Resolution
+	result     Result
 }
 
 // houseKind separates an operator's accounts.
@@ -171,14 +166,15 @@ type cashRecord struct {
 // New gives an empty shard, before its Genesis.
 func New() *Shard {
 	return &Shard{
-		version:   1,
-		operators: map[string]*Operator{},
-		games:     map[string]*game{},
-		accounts:  map[ID]*account{},
-		directory: map[Hash]*Claim{},
-		house:     map[houseAccount]int64{},
-		cash:      map[cashKey]*cashRecord{},
-		expired:   map[Hash]struct{}{},
+		version:     1,
+		quarantined: map[Hash]struct{}{},
+		operators:   map[string]*Operator{},
+		games:       map[string]*Catalogue{},
+		accounts:    map[ID]*account{},
+		directory:   map[Hash]*Claim{},
+		house:       map[houseAccount]int64{},
+		cash:        map[cashKey]*cashRecord{},
+		expired:     map[Hash]struct{}{},
 	}
 }
 

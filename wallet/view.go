@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -67,27 +68,22 @@ type Sum struct {
 
 // Sums adds up all accounts per currency, in order of currency.
 func (s *Shard) Sums() ([]Sum, error) {
-	totals := map[string]int64{}
-	add := func(currency string, amount int64) error {
-		total, err := Add(totals[currency], amount)
-		totals[currency] = total
-		return err
-	}
+	// Totals have 128 bits: one side alone may leave 64, depending on the order
+	// of a map, while both sides together are zero.
+	totals := map[string]wide{}
 	for _, a := range s.accounts {
-		// Pairing the two sides keeps the running total small only on average;
-		// an overflow here is reported, never wrapped.
-		if err := add(a.currency.Code, a.balance); err != nil {
-			return nil, err
-		}
+		totals[a.currency.Code] = totals[a.currency.Code].add(a.balance)
 	}
 	for account, amount := range s.house {
-		if err := add(account.currency, amount); err != nil {
-			return nil, err
-		}
+		totals[account.currency] = totals[account.currency].add(amount)
 	}
 	sums := make([]Sum, 0, len(totals))
 	for _, currency := range slices.Sorted(maps.Keys(totals)) {
-		sums = append(sums, Sum{Currency: currency, SumMinor: totals[currency]})
+		total, err := totals[currency].narrow()
+		if err != nil {
+			return nil, fmt.Errorf("sum up %s: %w", currency, err)
+		}
+		sums = append(sums, Sum{Currency: currency, SumMinor: total})
 	}
 	return sums, nil
 }
@@ -100,8 +96,8 @@ func (s *Shard) Checkpoints() []Checkpoint { return slices.Clone(s.checkpoints) 
 func (s *Shard) Games() []Catalogue {
 	games := make([]Catalogue, 0, len(s.games))
 	for _, name := range slices.Sorted(maps.Keys(s.games)) {
-		entry := s.games[name].Catalogue
-		entry.Enabled = s.games[name].playable()
+		entry := *s.games[name]
+		entry.Enabled = s.playable(&entry)
 		entry.Modes = slices.Clone(entry.Modes)
 		games = append(games, entry)
 	}
