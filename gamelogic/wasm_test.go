@@ -112,7 +112,7 @@ func (g *guest) build(t testing.TB) []byte {
 	out = append(out, sec(0, cat(str("note"), []byte("custom sections are ignored")))...)
 	// Types: 0 ()->i32, 1 (i32)->i32, 2 (i32,i32,i32)->(), 3 ()->()
 	out = append(out, sec(1, []byte{4, 0x60, 0, 1, 0x7f, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 3, 0x7f, 0x7f, 0x7f, 0, 0x60, 0, 0})...)
-	if g.nImports > 0 {
+	if len(g.imports) > 0 {
 		out = append(out, sec(2, g.imports)...)
 	}
 	out = append(out, sec(3, []byte{5, 0, 0, 0, 1, 3})...)
