@@ -143,6 +143,8 @@ type Verifier struct {
 }
 
 // Verify returns the claims of a valid token, or one of the package's errors.
+// Beside ErrExpired it returns the claims too: their owner is known, and a key
+// that was decided is answered even to a token that has expired since.
 func (v Verifier) Verify(text string) (Claims, error) {
 	if text == "" {
 		return Claims{}, ErrMissing
@@ -190,20 +192,21 @@ func (v Verifier) accept(private privateClaims, public jwt.Claims) (Claims, erro
 	if isPlayer != (private.Player != "") || isPlayer != (private.Wallet != "") {
 		return Claims{}, ErrMalformed
 	}
-	now := clock(v.Now)
-	if !now.Before(public.Expiry.Time()) {
-		return Claims{}, ErrExpired
-	}
-	if now.Add(slack).Before(public.NotBefore.Time()) {
-		return Claims{}, ErrNotYetValid
-	}
-	return Claims{
+	claims := Claims{
 		Operator: private.Operator,
 		Player:   private.Player,
 		Wallet:   private.Wallet,
 		Roles:    private.Roles,
 		Expires:  public.Expiry.Time(),
-	}, nil
+	}
+	now := clock(v.Now)
+	if !now.Before(public.Expiry.Time()) {
+		return claims, ErrExpired
+	}
+	if now.Add(slack).Before(public.NotBefore.Time()) {
+		return Claims{}, ErrNotYetValid
+	}
+	return claims, nil
 }
 
 // Bearer takes the token out of an Authorization header: ErrMissing when the

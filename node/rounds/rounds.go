@@ -1,0 +1,131 @@
+// Package rounds turns what the ledger knows of a step into what a module is
+// asked, and a module's answer into the operation the ledger applies.
+//
+// It promises that the same ledger state and request give the same operation on
+// every node, whoever leads: the outcome is a function of the sealed seed, the
+// player's seed, the module and the wallet's own counters (PROTOCOL 13). It
+// keeps nothing and decides nothing about money.
+package rounds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/wallet"
+)
+
+// Modules finds a loaded module by digest; nil when this node lacks it.
+type Modules interface {
+	Module(digest [32]byte) *gamelogic.Module
+}
+
+// ErrNoModule means that this node cannot evaluate the step now; another may.
+var ErrNoModule = errors.New("module is not loaded on this node")
+
+// Player evaluates a step: in a pooled instance for a player, in a fresh one
+// for a verifier.
+type Player func(m *gamelogic.Module, ctx context.Context, s gamelogic.Step) (gamelogic.Outcome, error)
+
+// Evaluate plays one step and returns the *wallet.Play or *wallet.Incident to
+// propose. A *wallet.Refusal means that the module was not asked; any other
+// error that this node cannot evaluate.
+func Evaluate(ctx context.Context, modules Modules, play Player, meta wallet.Meta, req wallet.PlayRequest, ev wallet.Evaluation, seed [32]byte) (wallet.Op, error) {
+	module := modules.Module(ev.Digest)
+	if module == nil {
+		return nil, fmt.Errorf("evaluate with module %s: %w", ev.Digest, ErrNoModule)
+	}
+	step, err := stepOf(module, req, ev, seed)
+	if err != nil {
+		return nil, err
+	}
+	out, err := play(module, ctx, step)
+	trap := (*gamelogic.TrapError)(nil)
+	switch {
+	case err == nil:
+	case errors.As(err, &trap):
+		return incident(meta, req, ev, string(trap.Kind), out), nil
+	case errors.Is(err, gamelogic.ErrBadState):
+		// The state is the module's own: refusing it would lock the player in.
+		return incident(meta, req, ev, "bad_state", out), nil
+	case errors.Is(err, gamelogic.ErrBadInput), errors.Is(err, gamelogic.ErrUnknownAction):
+		return nil, refusal(wallet.CodeActionNotAllowed, err)
+	case errors.Is(err, gamelogic.ErrBadStake):
+		return nil, refusal(wallet.CodeBadStake, err)
+	case errors.Is(err, gamelogic.ErrUnknownMode):
+		return nil, refusal(wallet.CodeUnknownMode, err)
+	default:
+		return nil, fmt.Errorf("evaluate step %d of session %s: %w", req.Step, ev.SessionRef, err)
+	}
+	return &wallet.Play{
+		Meta: meta, PlayRequest: req, Basis: ev.Basis,
+		WinMinor: out.WinMinor, Closed: out.Closed, NextActions: maskOf(module, out.NextActions), State: out.State,
+		DrawsDigest: out.DrawsDigest, Draws: uint32(out.DrawCount), Presentation: out.Presentation,
+	}, nil
+}
+
+func stepOf(module *gamelogic.Module, req wallet.PlayRequest, ev wallet.Evaluation, seed [32]byte) (gamelogic.Step, error) {
+	draws, err := gamelogic.NewDraws(seed, gamelogic.DrawContext{
+		Algorithm: gamelogic.Algorithm(ev.Algorithm), ClientSeed: []byte(ev.ClientSeed),
+		Module: module.Digest(), RoundID: ev.Round, StepNonce: ev.Nonce,
+	})
+	if err != nil {
+		return gamelogic.Step{}, fmt.Errorf("derive draws: %w", err)
+	}
+	step := gamelogic.Step{
+		Choice: req.Choice, StakeMinor: ev.StakeMinor, WonMinor: ev.WonMinor, State: ev.State, Draws: draws,
+	}
+	for _, m := range module.Manifest().Modes {
+		if m.ID == ev.ModeID {
+			step.Mode = m.Name
+		}
+	}
+	for _, a := range module.Manifest().Actions {
+		if a.ID == req.Action {
+			step.Action = a.Name
+		}
+	}
+	if step.Action == "" {
+		return gamelogic.Step{}, refusal(wallet.CodeActionNotAllowed, fmt.Errorf("the game has no action %d", req.Action))
+	}
+	return step, nil
+}
+
+func incident(meta wallet.Meta, req wallet.PlayRequest, ev wallet.Evaluation, trap string, out gamelogic.Outcome) *wallet.Incident {
+	return &wallet.Incident{
+		Meta: meta, PlayRequest: req, Basis: ev.Basis, Trap: trap, DrawsDigest: out.DrawsDigest, Draws: uint32(out.DrawCount),
+	}
+}
+
+func maskOf(module *gamelogic.Module, names []string) uint32 {
+	var mask uint32
+	for _, name := range names {
+		for _, a := range module.Manifest().Actions {
+			if a.Name == name {
+				mask |= 1 << a.ID
+			}
+		}
+	}
+	return mask
+}
+
+func refusal(code wallet.Code, err error) *wallet.Refusal {
+	return &wallet.Refusal{Effect: wallet.NotApplied, Code: code, Detail: err.Error()}
+}
+
+// Catalogue gives the catalogue entry of a loaded module, with the limits this
+// cluster sets.
+func Catalogue(module *gamelogic.Module, maxStakeMinor int64) *wallet.Catalogue {
+	m := module.Manifest()
+	c := &wallet.Catalogue{
+		Game: m.ID, Version: m.Release, Digest: module.Digest(), Enabled: true,
+		MinStakeMinor: m.StakeMultipleMinor, MaxStakeMinor: max(maxStakeMinor, m.StakeMultipleMinor),
+	}
+	for _, mode := range m.Modes {
+		c.Modes = append(c.Modes, wallet.Mode{
+			ID: mode.ID, Name: mode.Name, CostX100: uint32(mode.CostX100), MaxWinX: uint64(mode.MaxWinX),
+		})
+	}
+	return c
+}
