@@ -20,7 +20,7 @@ func (e *Endpoint) Dial(ctx context.Context, addr, alpn string, want Want) (*Con
 	if !isMesh(alpn) {
 		return nil, fmt.Errorf("dial %s: %s is no mesh protocol, use HTTPClient", addr, alpn)
 	}
-	udp, err := e.resolve(ctx, addr)
+	udp, err := resolveUDP(ctx, e.cfg.LookupHost, addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addr, err)
 	}
@@ -51,8 +51,8 @@ func (e *Endpoint) Dial(ctx context.Context, addr, alpn string, want Want) (*Con
 	return conn, nil
 }
 
-// resolve accepts ip:port without a look-up and host:port with one.
-func (e *Endpoint) resolve(ctx context.Context, addr string) (*net.UDPAddr, error) {
+// resolveUDP accepts ip:port without a look-up and host:port with one.
+func resolveUDP(ctx context.Context, lookup func(context.Context, string) (netip.Addr, error), addr string) (*net.UDPAddr, error) {
 	if ap, err := netip.ParseAddrPort(addr); err == nil {
 		return net.UDPAddrFromAddrPort(ap), nil
 	}
@@ -64,7 +64,7 @@ func (e *Endpoint) resolve(ctx context.Context, addr string) (*net.UDPAddr, erro
 	if err != nil {
 		return nil, fmt.Errorf("port %q is no number: %w", portText, err)
 	}
-	ip, err := e.cfg.LookupHost(ctx, host)
+	ip, err := lookup(ctx, host)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", host, err)
 	}

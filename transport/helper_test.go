@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"testing"
 	"time"
@@ -109,3 +110,5 @@ func testContext(t testing.TB) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+func (c *Credentials) peerChain() []*x509.Certificate { return []*x509.Certificate{c.leaf.Leaf} }

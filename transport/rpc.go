@@ -17,12 +17,16 @@ import (
 // it is a *CodeError.
 type Handler func(ctx context.Context, peer Identity, method string, body []byte) ([]byte, error)
 
-// Codes of calls refused before their handler was started.
+// Codes of calls refused before their handler was started (CodeTooLarge also of
+// a response that was too large), and of handlers' errors without a code.
 const (
 	CodeOverloaded = "overloaded"
 	CodeTooLarge   = "too_large"
 	CodeMalformed  = "malformed"
 	CodeNoHandler  = "no_handler"
+	// CodeDeadline is a handler's end by the caller's deadline or hang-up; like
+	// a lost answer it leaves the outcome unknown.
+	CodeDeadline = "deadline"
 	// CodeInternal is the code of a handler's error that has none.
 	CodeInternal = "internal"
 )
@@ -64,8 +68,8 @@ func (e *CallError) Error() string {
 
 func (e *CallError) Unwrap() error { return e.Err }
 
-// NotExecuted is true when the peer's handler surely did not run. When it is
-// false and Answered is too, the outcome is unknown.
+// NotExecuted is true when the peer's handler surely did not run. Otherwise,
+// without an answer or with CodeDeadline, the outcome is unknown.
 func (e *CallError) NotExecuted() bool { return !e.Sent || e.Refused }
 
 // RPCConfig describes one side of the calls between nodes.
@@ -225,8 +229,11 @@ func (r *RPC) run(stream *Stream, req *rpcRequest) *rpcResponse {
 	}
 	resp := &rpcResponse{status: statusFailed, code: CodeInternal, text: err.Error()}
 	var coded *CodeError
-	if errors.As(err, &coded) {
+	switch {
+	case errors.As(err, &coded):
 		resp.code, resp.text = coded.Code, coded.Err.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		resp.code = CodeDeadline
 	}
 	return resp
 }

@@ -82,6 +82,7 @@ func TestRPC_RoundTrip(t *testing.T) {
 }
 
 func TestRPC_Errors(t *testing.T) {
+	hold := make(chan struct{})
 	rpc, _ := rpcPair(t, func(ctx context.Context, _ Identity, method string, body []byte) ([]byte, error) {
 		switch method {
 		case "coded":
@@ -90,11 +91,15 @@ func TestRPC_Errors(t *testing.T) {
 			return nil, errors.New("broken")
 		case "big":
 			return bytes.Repeat(body, 2), nil
-		default: // waits for the caller to give up
+		case "late":
+			return nil, fmt.Errorf("commit: %w", context.DeadlineExceeded)
+		default: // outlives its caller
 			<-ctx.Done()
+			<-hold
 			return nil, ctx.Err()
 		}
 	})
+	t.Cleanup(func() { close(hold) }) // before the endpoint waits for its handlers
 	ctx := testContext(t)
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
@@ -108,6 +113,7 @@ func TestRPC_Errors(t *testing.T) {
 	}{
 		{name: "coded", node: "server", method: "coded", want: CallError{Sent: true, Answered: true, Code: "not_leader"}, text: "ask eu-west-1"},
 		{name: "plain", node: "server", method: "plain", want: CallError{Sent: true, Answered: true, Code: CodeInternal}, text: "broken"},
+		{name: "handler ran out of time", node: "server", method: "late", want: CallError{Sent: true, Answered: true, Code: CodeDeadline}},
 		{name: "response too large", node: "server", method: "big", body: megabyte, want: CallError{Sent: true, Answered: true, Code: CodeTooLarge}},
 		{name: "request too large there", node: "server", method: "big", body: append(megabyte, 1), want: CallError{Sent: true, Answered: true, Refused: true, Code: CodeTooLarge}},
 		{name: "request too large here", node: "server", method: "big", body: make([]byte, 4<<20+1), want: CallError{}},

@@ -154,6 +154,9 @@ func TestSim_Raft(t *testing.T) {
 
 func TestSim_Gossip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// memberlist's Shutdown does not wait for a probe under way, and a
+		// bubble's time stops with its test function: let it end first.
+		t.Cleanup(func() { <-time.After(time.Second) })
 		c := newSimCluster(t)
 		members := map[string]*memberlist.Memberlist{}
 		for i, name := range regions {
