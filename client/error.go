@@ -127,9 +127,14 @@ func classify(err error) failure {
 	case edgereelv1.Effect_EFFECT_NOT_APPLIED_RETRYABLE:
 		f.effect = NotAppliedRetryable
 	case edgereelv1.Effect_EFFECT_UNSPECIFIED, edgereelv1.Effect_EFFECT_UNKNOWN:
-		// A node that only says that the time is up is as good as silent.
-		status := connect.CodeOf(err)
-		f.silent = detail.GetCode() == "" || status == connect.CodeDeadlineExceeded || status == connect.CodeCanceled
+		// A node that fails, or only says that the time is up, is as good as
+		// silent: another one may know more.
+		switch connect.CodeOf(err) {
+		case connect.CodeDeadlineExceeded, connect.CodeCanceled, connect.CodeInternal:
+			f.silent = true
+		default:
+			f.silent = detail.GetCode() == ""
+		}
 	}
 	return f
 }
