@@ -147,22 +147,20 @@ func TestShard_Resolve_Retries(t *testing.T) {
 func TestShard_Prepare_GivesCopies(t *testing.T) {
 	w := newWorld(t)
 	id := w.open(1, 1000)
-	ses := w.session(id, "k", "lines")
+	ses, idle := w.session(id, "k", "lines"), w.session(id, "k2", "spins")
 	w.must(w.play(spin(id, ses, 1, 10), outcome{next: 1, state: []byte{9, 9}}))
 	before := string(w.s.Snapshot())
 	ev, _, err := w.s.PreparePlay(further(id, ses, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev.Sealed[0], ev.State[0] = 0xff, 0xff
-	w.s.Games()[0].Modes[0].Name = "other"
-	w.must(w.play(further(id, ses, 2), outcome{}))
-	before = string(w.s.Snapshot())
-	c, _, err := w.s.PrepareClose(id, ses)
+	ending, _, err := w.s.PrepareClose(id, idle)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Sealed[0] = 0xff
+	ev.Sealed[0], ev.State[0], ending.Sealed[0] = 0xff, 0xff, 0xff
+	w.s.Games()[0].Modes[0].Name = "other"
+	w.view(id).Sessions[0].Round.Frozen = true
 	if string(w.s.Snapshot()) != before {
 		t.Error("a copy reached the state")
 	}
