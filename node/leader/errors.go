@@ -39,16 +39,32 @@ func APIError(err error) error {
 		if group.Effect == wallet.NotAppliedRetryable {
 			detail.RetryAfterMs = 50
 		}
-		return api.DetailedError(detail, connect.CodeUnavailable, "the shard did not answer: %w", group)
+		err := api.DetailedError(detail, connect.CodeUnavailable, "the shard did not answer: %w", reason(group))
+		return &redirected{error: err, leader: group.Leader}
 	}
 	return api.Error(edgereelv1.Effect_EFFECT_UNKNOWN, "internal", connect.CodeInternal, hint(""), "the node failed: %w", err)
 }
 
+// redirected is an error of a group with the leader to ask instead.
+type redirected struct {
+	error
+	leader string
+}
+
+func (r *redirected) Unwrap() error { return r.error }
+
+func reason(e *consensus.Error) error {
+	if e.Err == nil {
+		return errors.New("it has another leader or none")
+	}
+	return e.Err
+}
+
 // Leader gives the leader an error points to, "" for none.
 func Leader(err error) string {
-	var group *consensus.Error
-	if errors.As(err, &group) {
-		return group.Leader
+	var r *redirected
+	if errors.As(err, &r) {
+		return r.leader
 	}
 	return ""
 }

@@ -51,7 +51,7 @@ type Directory interface {
 	// Lookup is a keyed digest of a player's place at an operator.
 	Lookup(operator, player, currency string) [32]byte
 	// SealIdentity encrypts a player's id under a fresh key of its own.
-	SealIdentity(player string) (identity, wrappedKey []byte, err error)
+	SealIdentity(wallet [16]byte, player string) (identity, wrappedKey []byte, err error)
 }
 
 // Journal reads the shard's operations.
@@ -66,10 +66,11 @@ type Journal interface {
 
 // Metrics counts what a leader decides.
 type Metrics interface {
-	// Round is told of every settled step; Refused of every refusal.
-	Round(game string, opened bool, costMinor, winMinor int64, currency string)
-	Refused(code string)
-	Incident(game, trap string)
+	// Step is told of every settled step, Incident of every failed one, and
+	// Refused of every refusal.
+	Step(game, mode, currency string, opened bool, stakeMinor, winMinor int64)
+	Incident(game string)
+	Refused(code, effect string)
 }
 
 // Config is what a service is made of; all fields are required.
@@ -162,11 +163,11 @@ func (s *Service) count(err error) {
 	var group *consensus.Error
 	switch {
 	case errors.As(err, &refusal):
-		s.cfg.Metrics.Refused(string(refusal.Code))
+		s.cfg.Metrics.Refused(string(refusal.Code), refusal.Effect.String())
 	case errors.As(err, &group):
-		s.cfg.Metrics.Refused(string(group.Code))
+		s.cfg.Metrics.Refused(string(group.Code), group.Effect.String())
 	default:
-		s.cfg.Metrics.Refused("internal")
+		s.cfg.Metrics.Refused("internal", wallet.Unknown.String())
 	}
 }
 

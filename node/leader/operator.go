@@ -32,7 +32,7 @@ func (s *Service) claim(ctx context.Context, call *Call, req *edgereelv1.ClaimRe
 		}
 		return nil, nil
 	}, func() (wallet.Op, error) {
-		identity, wrapped, err := s.cfg.Directory.SealIdentity(req.GetPlayer())
+		identity, wrapped, err := s.cfg.Directory.SealIdentity(candidate, req.GetPlayer())
 		if err != nil {
 			return nil, notReady(err)
 		}

@@ -139,7 +139,7 @@ func (s *Service) play(ctx context.Context, call *Call, req *edgereelv1.PlayRequ
 			return nil, err
 		}
 	} else {
-		s.countStep(&res)
+		s.countStep(&res, step.Mode)
 	}
 	return s.playResponse(&res, presentation), nil
 }
@@ -191,9 +191,9 @@ func (s *Service) checkCycle(id wallet.ID, minMS int64) error {
 	return nil
 }
 
-func (s *Service) countStep(r *wallet.Result) {
+func (s *Service) countStep(r *wallet.Result, mode string) {
 	if r.Incident != "" {
-		s.cfg.Metrics.Incident(r.Game, r.Incident)
+		s.cfg.Metrics.Incident(r.Game)
 		return
 	}
 	opened := r.CostMinor > 0
@@ -202,7 +202,7 @@ func (s *Service) countStep(r *wallet.Result) {
 		s.cycles[r.Wallet] = s.cfg.Now()
 		s.mu.Unlock()
 	}
-	s.cfg.Metrics.Round(r.Game, opened, r.CostMinor, r.WinMinor, r.Currency)
+	s.cfg.Metrics.Step(r.Game, mode, r.Currency, opened, r.CostMinor, r.WinMinor)
 }
 
 // presentation reads what a decided step showed from the journal, so that a
