@@ -104,7 +104,7 @@ func (l *layout) section(id byte, r *reader) error {
 	case 2:
 		err = l.readImports(r)
 	case 3:
-		err = l.readFunctions(r)
+		l.readFunctions(r)
 	case 4:
 		err = l.readTable(r)
 	case 5:
@@ -168,7 +168,7 @@ func (l *layout) readImports(r *reader) error {
 	for range r.count(100) {
 		module, name, kind := r.name(), r.name(), r.byte()
 		if r.err != nil {
-			return nil
+			break
 		}
 		sig, ok := allowed[name]
 		if module != "edgereel" || !ok || kind != 0 {
@@ -184,11 +184,10 @@ func (l *layout) readImports(r *reader) error {
 	return nil
 }
 
-func (l *layout) readFunctions(r *reader) error {
+func (l *layout) readFunctions(r *reader) {
 	for range r.count(maxFunctions) {
 		l.funcs = append(l.funcs, r.u32())
 	}
-	return nil
 }
 
 func (l *layout) readTable(r *reader) error {
@@ -248,7 +247,7 @@ func (l *layout) readCode(r *reader) error {
 	for i := range r.count(maxFunctions) {
 		body := &reader{b: r.bytes(int(r.u32()))}
 		if r.err != nil {
-			return nil
+			break
 		}
 		if err := body.function(); err != nil {
 			return fmt.Errorf("function %d: %w", i, err)

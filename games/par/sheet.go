@@ -130,10 +130,8 @@ func (d *Design) figures(m Mode, base *Cycle, feature *featureWins) ModeFigures 
 		TopWinOneIn: decimal(1/topP, 1), MaxWinX: (top + d.Units(1) - 1) / d.Units(1),
 	}
 	for i := range bounds {
-		from := "0"
-		if i == 0 {
-			from = "-"
-		} else {
+		from := "-"
+		if i > 0 {
 			from = strconv.FormatInt(bounds[i-1], 10)
 		}
 		if share[i] > 0 {

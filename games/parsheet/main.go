@@ -46,6 +46,7 @@ func write(path string) error {
 		return err
 	}
 	for name, content := range files {
+		//nolint:gosec // sources and sheets are there to be read
 		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), content, 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
