@@ -167,15 +167,12 @@ func (l *layout) readImports(r *reader) error {
 	allowed := map[string]string{"draw": "i>i", "draw_many": "iii>"}
 	for range r.count(100) {
 		module, name, kind := r.name(), r.name(), r.byte()
-		if r.err != nil {
-			break
-		}
 		sig, ok := allowed[name]
-		if module != "edgereel" || !ok || kind != 0 {
+		if r.err == nil && (module != "edgereel" || !ok || kind != 0) {
 			return refuse("it imports %s.%s", module, name)
 		}
 		t := r.u32()
-		if l.typeOf(t) != sig {
+		if r.err == nil && l.typeOf(t) != sig {
 			return refuse("import %s.%s has the wrong signature", module, name)
 		}
 		l.funcs = append(l.funcs, t)
@@ -246,9 +243,6 @@ func (l *layout) readExports(r *reader) error {
 func (l *layout) readCode(r *reader) error {
 	for i := range r.count(maxFunctions) {
 		body := &reader{b: r.bytes(int(r.u32()))}
-		if r.err != nil {
-			break
-		}
 		if err := body.function(); err != nil {
 			return fmt.Errorf("function %d: %w", i, err)
 		}
