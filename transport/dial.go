@@ -77,7 +77,7 @@ func explain(err error) error {
 	var handshake *quic.HandshakeTimeoutError
 	var alert *quic.TransportError
 	switch {
-	case errors.As(err, &idle), errors.As(err, &handshake):
+	case errors.As(err, &idle), errors.As(err, &handshake), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("nothing answers there: %w", err)
 	case errors.As(err, &alert) && alert.ErrorCode.IsCryptoError():
 		if alert.Remote {

@@ -269,6 +269,7 @@ func (e *Endpoint) serve(qc *quic.Conn) {
 	defer conn.Close(codeDone, "")
 	if isMesh(conn.alpn) {
 		if err := conn.sayAccepted(); err != nil {
+			e.cfg.Logger.Debug("a peer left before it was accepted", "error", err)
 			return
 		}
 	}

@@ -63,6 +63,11 @@ func endpoint(t testing.TB, cfg EndpointConfig) *Endpoint {
 	if cfg.PacketConn == nil {
 		cfg.PacketConn = loopback(t)
 	}
+	if _, real := cfg.PacketConn.(*net.UDPConn); real {
+		// On real sockets a busy machine must not look like a dead peer.
+		setDefault(&cfg.MeshIdleTimeout, 10*time.Second)
+		setDefault(&cfg.HandshakeTimeout, 10*time.Second)
+	}
 	e, err := NewEndpoint(cfg)
 	if err != nil {
 		t.Fatal(err)

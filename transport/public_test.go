@@ -58,6 +58,7 @@ func servePublic(t *testing.T, ca *testCA, udp net.PacketConn, tcp net.Listener,
 func httpClient(t *testing.T, ca *testCA, cfg HTTPConfig) *HTTPClient {
 	t.Helper()
 	cfg.Roots = ca.credentials("reader", RoleOperator).Roots()
+	setDefault(&cfg.IdleTimeout, 10*time.Second) // a busy machine is no dead server
 	c, err := NewHTTPClient(cfg)
 	if err != nil {
 		t.Fatal(err)

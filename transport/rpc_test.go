@@ -82,7 +82,7 @@ func TestRPC_RoundTrip(t *testing.T) {
 }
 
 func TestRPC_Errors(t *testing.T) {
-	hold := make(chan struct{})
+	hold, entered := make(chan struct{}), make(chan struct{}, 1)
 	rpc, _ := rpcPair(t, func(ctx context.Context, _ Identity, method string, body []byte) ([]byte, error) {
 		switch method {
 		case "coded":
@@ -94,6 +94,7 @@ func TestRPC_Errors(t *testing.T) {
 		case "late":
 			return nil, fmt.Errorf("commit: %w", context.DeadlineExceeded)
 		default: // outlives its caller
+			entered <- struct{}{}
 			<-ctx.Done()
 			<-hold
 			return nil, ctx.Err()
@@ -101,8 +102,11 @@ func TestRPC_Errors(t *testing.T) {
 	})
 	t.Cleanup(func() { close(hold) }) // before the endpoint waits for its handlers
 	ctx := testContext(t)
-	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-	defer cancel()
+	abandoned, abandon := context.WithCancel(ctx)
+	go func() {
+		<-entered
+		abandon()
+	}()
 	megabyte := make([]byte, 1<<20)
 	for _, tc := range []struct {
 		name, node, method string
@@ -117,7 +121,7 @@ func TestRPC_Errors(t *testing.T) {
 		{name: "response too large", node: "server", method: "big", body: megabyte, want: CallError{Sent: true, Answered: true, Code: CodeTooLarge}},
 		{name: "request too large there", node: "server", method: "big", body: append(megabyte, 1), want: CallError{Sent: true, Answered: true, Refused: true, Code: CodeTooLarge}},
 		{name: "request too large here", node: "server", method: "big", body: make([]byte, 4<<20+1), want: CallError{}},
-		{name: "deadline", node: "server", method: "wait", ctx: short, want: CallError{Sent: true}, text: "outcome unknown"},
+		{name: "caller gives up", node: "server", method: "wait", ctx: abandoned, want: CallError{Sent: true}, text: "outcome unknown"},
 		{name: "unknown node", node: "nobody", method: "plain", want: CallError{}, text: "not sent"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

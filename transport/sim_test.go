@@ -24,7 +24,10 @@ type simCluster struct {
 	nodes map[string]*testNode
 }
 
-const simPort = 7400
+const (
+	simPort       = 7400
+	probeInterval = 300 * time.Millisecond
+)
 
 func newSimCluster(t *testing.T) *simCluster {
 	t.Helper()
@@ -154,9 +157,10 @@ func TestSim_Raft(t *testing.T) {
 
 func TestSim_Gossip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// memberlist's Shutdown does not wait for a probe under way, and a
-		// bubble's time stops with its test function: let it end first.
-		t.Cleanup(func() { <-time.After(time.Second) })
+		// memberlist's Shutdown does not wait for a probe under way (up to 8
+		// probe intervals when its health is poor), and a bubble's time stops
+		// with its test function: let it end first.
+		t.Cleanup(func() { <-time.After(8*probeInterval + time.Second) })
 		c := newSimCluster(t)
 		members := map[string]*memberlist.Memberlist{}
 		for i, name := range regions {
@@ -209,7 +213,7 @@ func join(t *testing.T, node *testNode, advertise string, events memberlist.Even
 	cfg.Name = node.name
 	cfg.LogOutput = io.Discard
 	cfg.Events = events
-	cfg.ProbeInterval, cfg.ProbeTimeout, cfg.SuspicionMult = 300*time.Millisecond, 150*time.Millisecond, 2
+	cfg.ProbeInterval, cfg.ProbeTimeout, cfg.SuspicionMult = probeInterval, 150*time.Millisecond, 2
 	g.Configure(cfg)
 	m, err := memberlist.Create(cfg)
 	if err != nil {
