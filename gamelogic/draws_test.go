@@ -205,10 +205,7 @@ func TestStream_IsChaCha20(t *testing.T) {
 // Chi-square of scaled draws for the strip lengths in use and some others, with
 // fixed seeds, one stream per step as in production.
 func TestDraws_ChiSquare(t *testing.T) {
-	n := uint64(400_000)
-	if testing.Short() {
-		n /= 10
-	}
+	n := uint64(100_000)
 	for _, bound := range []uint32{2, 3, 6, 22, 24, 25, 26, 27, 28, 37, 100, 1000} {
 		counts := make([]uint64, bound)
 		for i := uint64(0); i < n; i += 5 {

@@ -251,13 +251,26 @@ func TestLong_FullCycleThroughTheModule(t *testing.T) {
 // The return of simulated rounds lies within 4 standard errors of the sheet.
 // The seed is fixed, so this fails only when module, draws or sheet change.
 func TestGames_SimulatedReturn(t *testing.T) {
-	for _, tt := range []struct {
-		game, mode string
-		rounds     int
-	}{{"harbor-lines", "base", 2_000_000}, {"comet-spins", "base", 2_000_000}, {"comet-spins", "buy", 100_000}} {
+	if testing.Short() {
+		simulatedReturn(t, 50_000)
+	} else {
+		simulatedReturn(t, 500_000)
+	}
+}
+
+func TestLong_SimulatedReturn(t *testing.T) {
+	if os.Getenv("EDGEREEL_LONG") == "" {
+		t.Skip("21 million rounds: set EDGEREEL_LONG=1")
+	}
+	simulatedReturn(t, 10_000_000)
+}
+
+// simulatedReturn plays rounds of every mode, fewer of those with many steps.
+func simulatedReturn(t *testing.T, rounds int) {
+	for _, tt := range []struct{ game, mode string }{{"harbor-lines", "base"}, {"comet-spins", "base"}, {"comet-spins", "buy"}} {
 		t.Run(tt.game+"/"+tt.mode, func(t *testing.T) {
-			n := tt.rounds
-			if testing.Short() {
+			n := rounds
+			if tt.mode == "buy" {
 				n /= 20
 			}
 			m, s := loadGame(t, tt.game)
