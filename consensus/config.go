@@ -3,6 +3,7 @@ package consensus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -37,12 +38,16 @@ func LAN() Timers {
 	}
 }
 
-// Peers is what a group asks the other voters outside of Raft.
+// Peers is what a group asks the other voters outside of Raft. Its methods are
+// called from several goroutines.
 type Peers interface {
-	// Clocks gives wall-clock readings in milliseconds of this node and of at
-	// least as many peers as make a majority, or an error.
+	// Clocks gives wall-clock readings in milliseconds of this node and of as
+	// many peers as make a majority with it, at most one per voter, or an error.
+	// It should return with the first majority instead of waiting for the rest.
 	Clocks(ctx context.Context, voters []string) ([]int64, error)
-	// Segment fetches a sealed journal segment from any voter that has it.
+	// Segment fetches a sealed journal segment from any voter that has it; ctx
+	// bounds reading it too. After a failure it is asked again and should try
+	// another voter.
 	Segment(ctx context.Context, shard uint32, voters []string, ref storage.SegmentRef) (io.ReadCloser, error)
 	// Healthy reports for how long a node has been seen alive without a break;
 	// 0 where it is not.
@@ -69,6 +74,7 @@ type Config struct {
 	Logs      raft.LogStore
 	Stable    raft.StableStore
 	Snapshots raft.SnapshotStore
+	// Transport addresses voters by name. The group closes it.
 	Transport raft.Transport
 	Journal   *storage.Journal
 	Peers     Peers
@@ -77,13 +83,18 @@ type Config struct {
 	// requests: operator profiles and catalogue entries that are missing.
 	Bootstrap func(*wallet.Shard) []wallet.Op
 
-	Now    func() time.Time
+	// Now is the wall clock. Spans of time are measured on the monotonic clock
+	// instead, so that a step of this one moves no limit.
+	Now func() time.Time
+	// Rand draws the entries' salts; one goroutine of the group reads it.
 	Rand   io.Reader
 	Logger *slog.Logger
 	// RaftLogger takes the library's own messages.
 	RaftLogger hclog.Logger
 	Observer   Observer
 	// OnFatal is told once when this replica must stop; the process should end.
+	// Until it does, the replica gives leadership away and answers nothing. It
+	// is called from a goroutine of the group and must not wait for Close.
 	OnFatal func(error)
 	// QueueSize bounds the requests that wait; the default is 4096.
 	QueueSize int
@@ -100,7 +111,17 @@ func (cfg *Config) validate() error {
 	case cfg.Now == nil || cfg.Rand == nil || cfg.Logger == nil || cfg.OnFatal == nil:
 		return errors.New("a group needs a clock, randomness, a logger and an OnFatal")
 	}
-	if cfg.QueueSize == 0 {
+	voters := map[string]bool{}
+	for _, v := range cfg.Voters {
+		if v == "" || voters[v] {
+			return fmt.Errorf("voter %q is named twice or has no name", v)
+		}
+		voters[v] = true
+	}
+	if !voters[cfg.Node] || cfg.Home != "" && !voters[cfg.Home] {
+		return fmt.Errorf("node %q and home %q have to be voters", cfg.Node, cfg.Home)
+	}
+	if cfg.QueueSize <= 0 {
 		cfg.QueueSize = 4096
 	}
 	if cfg.Timers == (Timers{}) {
@@ -121,7 +142,10 @@ func (cfg *Config) raftConfig() *raft.Config {
 	rc.SnapshotInterval = cfg.Timers.SnapshotEvery
 	rc.TrailingLogs = cfg.Timers.TrailingEntries
 	rc.MaxAppendEntries = 64
-	rc.BatchApplyCh = true
+	// One entry is in flight, so there is nothing to batch; and an entry that a
+	// shutdown finds in the buffer is never answered.
+	rc.BatchApplyCh = false
+	rc.ShutdownOnRemove = false
 	rc.NoLegacyTelemetry = true
 	rc.Logger = cfg.RaftLogger
 	if rc.Logger == nil {

@@ -2,9 +2,9 @@ package consensus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -14,14 +14,17 @@ import (
 // Group is one replica of a wallet shard.
 //
 // The proposer goroutine owns everything about leading: the queue's far end,
-// the entry in flight, the clock anchor. Raft's own goroutines own the machine.
+// the entry in flight, the clock anchor, moves of leadership. Raft's own
+// goroutines own the machine.
 type Group struct {
 	cfg     Config
 	raft    *raft.Raft
 	machine *machine
 	tasks   chan *pending
+	moves   chan move
+	// stopped is closed when the proposer has answered all it ever took.
+	stopped chan struct{}
 
-	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -31,18 +34,30 @@ type Group struct {
 	drainOnce sync.Once
 }
 
+// move asks the proposer to give leadership away.
+type move struct {
+	ctx  context.Context
+	done chan error
+}
+
 // Open starts a replica. The first start of a shard founds its group with
-// exactly the configured voters; later starts read it from the log.
+// exactly the configured voters; later starts read it from the log. The group
+// closes cfg.Transport with itself; where Open fails it stays the caller's.
+//
+// Open waits for no other node: a snapshot whose journal segments are not all
+// here is completed from the peers while the replica already follows, but
+// nothing newer is applied before that is done.
 func Open(cfg Config) (*Group, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Group{
-		cfg: cfg, ctx: ctx, cancel: cancel,
-		tasks: make(chan *pending, cfg.QueueSize), draining: make(chan struct{}),
+		cfg: cfg, cancel: cancel,
+		tasks: make(chan *pending, cfg.QueueSize), moves: make(chan move),
+		stopped: make(chan struct{}), draining: make(chan struct{}),
 	}
-	g.machine = &machine{cfg: &g.cfg, stop: ctx, shard: wallet.New()}
+	g.machine = newMachine(&g.cfg, ctx)
 	rc := cfg.raftConfig()
 	if err := found(rc, &cfg); err != nil {
 		cancel()
@@ -54,6 +69,7 @@ func Open(cfg Config) (*Group, error) {
 		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
 	}
 	g.raft = r
+	g.wg.Go(g.machine.completeBoot)
 	observations := make(chan raft.Observation, 64)
 	observer := raft.NewObserver(observations, false, func(o *raft.Observation) bool {
 		_, ok := o.Data.(raft.LeaderObservation)
@@ -61,27 +77,45 @@ func Open(cfg Config) (*Group, error) {
 	})
 	r.RegisterObserver(observer)
 	g.wg.Go(func() {
+		defer close(g.stopped)
 		defer r.DeregisterObserver(observer)
-		(&proposer{group: g, cfg: &g.cfg, observations: observations}).run(ctx)
+		newProposer(g, observations).run(ctx)
 	})
 	return g, nil
 }
 
-// found writes the first configuration where there is no state at all.
+// found writes the first configuration where there is no log at all. It is the
+// same entry on every voter, so a replica may write it again where a crash came
+// between raft's first term and this entry.
 func found(rc *raft.Config, cfg *Config) error {
+	var servers raft.Configuration
+	for _, v := range cfg.Voters {
+		servers.Servers = append(servers.Servers, raft.Server{ID: raft.ServerID(v), Address: raft.ServerAddress(v)})
+	}
 	exists, err := raft.HasExistingState(cfg.Logs, cfg.Stable, cfg.Snapshots)
 	if err != nil {
 		return fmt.Errorf("look for existing state: %w", err)
 	}
-	if exists {
+	if !exists {
+		err = raft.BootstrapCluster(rc, cfg.Logs, cfg.Stable, cfg.Snapshots, cfg.Transport, servers)
+		if err != nil {
+			return fmt.Errorf("found the group: %w", err)
+		}
 		return nil
 	}
-	var servers []raft.Server
-	for _, v := range cfg.Voters {
-		servers = append(servers, raft.Server{ID: raft.ServerID(v), Address: raft.ServerAddress(v)})
-	}
-	err = raft.BootstrapCluster(rc, cfg.Logs, cfg.Stable, cfg.Snapshots, cfg.Transport, raft.Configuration{Servers: servers})
+	last, err := cfg.Logs.LastIndex()
 	if err != nil {
+		return fmt.Errorf("look for a log: %w", err)
+	}
+	snaps, err := cfg.Snapshots.List()
+	if err != nil {
+		return fmt.Errorf("look for snapshots: %w", err)
+	}
+	if last > 0 || len(snaps) > 0 {
+		return nil
+	}
+	first := &raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(servers)}
+	if err := cfg.Logs.StoreLog(first); err != nil {
 		return fmt.Errorf("found the group: %w", err)
 	}
 	return nil
@@ -100,9 +134,12 @@ func (g *Group) Leader() string {
 	return string(id)
 }
 
-// Leads reports whether this replica believes it leads. Belief is not proof:
-// only a committed entry is.
-func (g *Group) Leads() bool { return g.raft.State() == raft.Leader }
+// Leads reports whether this replica believes it leads and can answer. Belief
+// is not proof: only a committed entry is.
+func (g *Group) Leads() bool { return g.rules() && !g.machine.fuse.isBlown() }
+
+// rules is Leads without regard to whether the machine still works.
+func (g *Group) rules() bool { return g.raft.State() == raft.Leader }
 
 // Status is what operators see of a replica.
 type Status struct {
@@ -136,39 +173,52 @@ func (g *Group) Snapshot() error {
 	return nil
 }
 
-// Drain refuses new requests from now on and gives leadership away, so that a
-// planned stop costs one transfer instead of an election.
+// Drain refuses new requests from now on and gives leadership away between two
+// entries, so that a planned stop costs one transfer instead of an election and
+// leaves no request unknown. It tries until ctx ends.
 func (g *Group) Drain(ctx context.Context) error {
 	g.drainOnce.Do(func() { close(g.draining) })
-	if !g.Leads() {
-		return nil
-	}
-	done := make(chan error, 1)
-	g.wg.Go(func() { done <- g.raft.LeadershipTransfer().Error() })
+	m := move{ctx: ctx, done: make(chan error, 1)}
 	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("give leadership of shard %d away: %w", g.cfg.Shard, err)
-		}
+	case g.moves <- m:
+	case <-g.stopped:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("give leadership of shard %d away: %w", g.cfg.Shard, ctx.Err())
 	}
+	if err := <-m.done; err != nil {
+		return fmt.Errorf("give leadership of shard %d away: %w", g.cfg.Shard, err)
+	}
+	return nil
 }
 
-// Close stops the replica and waits for everything it started. Requests in
-// flight are answered with effect unknown.
+// Close stops the replica and waits for everything it started. The entry in
+// flight is still answered, waiting requests are refused. cfg.OnFatal must not
+// call it.
 func (g *Group) Close() error {
 	g.closing.Do(func() {
 		g.drainOnce.Do(func() { close(g.draining) })
 		g.cancel()
+		// Raft must outlive what waits for its futures: a shutdown leaves those
+		// it has queued unanswered for ever. While it runs it answers each of
+		// them, at the latest when its lease ends. Its shutdown closes the
+		// transport too.
+		g.wg.Wait()
 		if err := g.raft.Shutdown().Error(); err != nil {
 			g.closeErr = fmt.Errorf("stop shard %d: %w", g.cfg.Shard, err)
 		}
-		g.wg.Wait()
-		if c, ok := g.cfg.Transport.(raft.WithClose); ok {
-			g.closeErr = errors.Join(g.closeErr, c.Close())
-		}
 	})
 	return g.closeErr
+}
+
+// pause waits for d or the end of ctx; false at its end.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

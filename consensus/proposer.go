@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -12,39 +13,38 @@ import (
 	"github.com/edgereel/edgereel/wallet"
 )
 
-// Limits of one entry.
+// Limits of one entry, and of what one wallet may have waiting behind it.
 const (
-	maxEntryOps   = 1024
-	maxEntryBytes = 256 << 10
+	maxEntryOps      = 1024
+	maxEntryBytes    = 256 << 10
+	maxHeldPerWallet = 64
 )
 
-// Times of leading that are not Raft's.
-const (
-	anchorEvery    = time.Minute
-	clockSlackMS   = 2_000
-	clocksTimeout  = 400 * time.Millisecond
-	proposeTimeout = 2 * time.Second
-	homeCheckEvery = 5 * time.Second
-	homeHealthyFor = 15 * time.Second
-	homeMoveEvery  = time.Minute
-)
+// proposeTimeout bounds handing an entry to raft, not its commit.
+const proposeTimeout = 2 * time.Second
 
 // proposer is the one goroutine of a replica that proposes. It has at most one
 // entry in flight, so the state it prepares on is exactly the state the entry
 // meets, and the first error leaves nothing speculative behind (PROTOCOL 15).
+// Every other field is its own.
 type proposer struct {
 	group        *Group
 	cfg          *Config
 	observations chan raft.Observation
+	// ready is always ready to be received from.
+	ready chan struct{}
 
-	// readyTerm is the term whose opening work is done; anchorAt the node's own
-	// time when the last clock anchor was proposed.
-	readyTerm uint64
-	anchorAt  time.Time
-	// held are tasks whose wallet already has an operation in this entry.
+	term  term
+	moved time.Time
+	// held are tasks that wait for the next entry, in order of arrival.
 	held []*pending
-	// lastMove is when leadership was last given to the home voter.
-	lastMove time.Time
+}
+
+func newProposer(g *Group, observations chan raft.Observation) *proposer {
+	p := &proposer{group: g, cfg: &g.cfg, observations: observations, ready: make(chan struct{})}
+	close(p.ready)
+	p.term.readings = make(chan readings, 1)
+	return p
 }
 
 func (p *proposer) run(ctx context.Context) {
@@ -53,165 +53,77 @@ func (p *proposer) run(ctx context.Context) {
 	defer tick.Stop()
 	retry := time.NewTicker(p.cfg.Timers.Heartbeat)
 	defer retry.Stop()
-	for {
+	for ctx.Err() == nil {
+		var again chan struct{}
 		if len(p.held) > 0 {
-			p.batch(ctx, nil)
-			continue
+			again = p.ready
 		}
 		select {
 		case <-ctx.Done():
-			return
 		case o := <-p.observations:
 			p.observe(ctx, o)
+		case m := <-p.group.moves:
+			m.done <- p.giveAway(m.ctx)
 		case task := <-p.group.tasks:
 			p.batch(ctx, task)
+		case <-again:
+			p.batch(ctx, nil)
+		case r := <-p.term.readings:
+			p.anchor(r)
 		case <-retry.C:
-			// A term whose opening failed is opened again without waiting for
-			// a request; an anchor that grew old is renewed.
-			if p.group.Leads() {
-				_ = p.open(ctx)
-			}
+			p.tend(ctx)
 		case <-tick.C:
 			p.goHome()
 		}
 	}
 }
 
-func (p *proposer) observe(ctx context.Context, o raft.Observation) {
-	leader := string(o.Data.(raft.LeaderObservation).LeaderID)
-	if p.cfg.Observer != nil {
-		p.cfg.Observer.LeaderChanged(p.cfg.Shard, leader)
-	}
-	p.cfg.Logger.Info("leader changed", "shard", p.cfg.Shard, "leader", leader, "term", p.group.raft.CurrentTerm())
-	if leader == p.cfg.Node {
-		_ = p.open(ctx)
-	}
-}
-
-// open does what a leader owes its shard before requests: everything before it
-// applied, shard time anchored in the voters' clocks, bootstrap in place.
-func (p *proposer) open(ctx context.Context) error {
-	term := p.group.raft.CurrentTerm()
-	fresh := p.readyTerm == term
-	if fresh && p.cfg.Now().Sub(p.anchorAt) < anchorEvery {
-		return nil
-	}
-	if !fresh {
-		p.readyTerm = 0
-		if err := p.group.raft.Barrier(proposeTimeout).Error(); err != nil {
-			return proposalError(err, p.group.Leader())
-		}
-	}
-	ops, err := p.opening(ctx)
-	if err != nil {
-		p.cfg.Logger.Warn("leader not ready", "shard", p.cfg.Shard, "term", term, "error", err)
-		return err
-	}
-	p.anchorAt = p.cfg.Now()
-	// Until the anchor is known to be committed the term counts as not open.
-	p.readyTerm = 0
-	a, err := p.propose(ops)
-	if err != nil {
-		return err
-	}
-	for _, res := range a.results {
-		if r := res.Refusal(); r != nil {
-			return fmt.Errorf("open term %d: %w", term, r)
-		}
-	}
-	p.readyTerm = term
-	if !fresh {
-		p.cfg.Logger.Info("leader ready", "shard", p.cfg.Shard, "term", term)
-	}
-	return nil
-}
-
-// opening collects the operations of a term's first entry, or of a new anchor.
-func (p *proposer) opening(ctx context.Context) ([]wallet.Op, error) {
-	asked, cancel := context.WithTimeout(ctx, clocksTimeout)
-	defer cancel()
-	readings, err := p.cfg.Peers.Clocks(asked, p.cfg.Voters)
-	if err != nil {
-		return nil, &Error{Effect: wallet.NotAppliedRetryable, Code: CodeNotReady, Err: fmt.Errorf("compare clocks: %w", err)}
-	}
-	clock := &wallet.Clock{Meta: wallet.Meta{Actor: p.cfg.Node}, ReadingsMS: readings}
-	if err := p.checkClock(readings); err != nil {
-		return nil, err
-	}
-	var ops []wallet.Op
-	p.group.View(func(s *wallet.Shard) {
-		if s.Head().Epoch == 0 {
-			ops = append(ops, &wallet.Genesis{
-				Meta: wallet.Meta{Actor: p.cfg.Node}, Cluster: p.cfg.Cluster, Shard: p.cfg.Shard, Epoch: 1,
-			})
-		}
-		ops = append(ops, clock)
-		if p.cfg.Bootstrap != nil {
-			ops = append(ops, p.cfg.Bootstrap(s)...)
-		}
-	})
-	return ops, nil
-}
-
-// checkClock gives leadership away where this node's clock is outside the
-// slack around the others'.
-func (p *proposer) checkClock(readings []int64) error {
-	own := p.cfg.Now().UnixMilli()
-	near := 0
-	for _, ms := range readings {
-		if ms-own <= clockSlackMS && own-ms <= clockSlackMS {
-			near++
-		}
-	}
-	if 2*near > len(p.cfg.Voters) || len(p.cfg.Voters) == 1 {
-		return nil
-	}
-	p.cfg.Logger.Error("this node's clock is off: it does not lead", "shard", p.cfg.Shard, "own_ms", own, "readings_ms", readings)
-	transfer := p.group.raft.LeadershipTransfer()
-	p.group.wg.Go(func() { _ = transfer.Error() })
-	return &Error{Effect: wallet.NotAppliedRetryable, Code: CodeNotReady, Err: errors.New("the leader's clock is off")}
-}
-
 // batch drains the queue into one entry, prepares, proposes and answers.
 func (p *proposer) batch(ctx context.Context, first *pending) {
 	tasks := p.drain(first)
 	if !p.group.Leads() {
-		err := &Error{Effect: wallet.NotAppliedRetryable, Code: CodeNotLeader, Leader: p.group.Leader()}
-		failAll(tasks, err)
+		failAll(tasks, p.group.retryable(CodeNotLeader, nil))
 		return
 	}
 	if err := p.open(ctx); err != nil {
-		failAll(tasks, notReady(err, p.group.Leader()))
+		// Opening a term proposes no request.
+		failAll(tasks, p.group.retryable(CodeNotReady, err))
 		return
 	}
 	entry := p.prepare(tasks)
 	if len(entry.ops) == 0 {
 		return
 	}
-	a, err := p.propose(entry.ops)
+	proposed := p.cfg.Now()
+	a, err := p.propose(entry.ops, time.Since(p.term.anchoredAt))
 	if err != nil {
-		for _, w := range entry.waiting {
-			w.task.fail(err)
-		}
+		p.failEntry(entry, err)
 		return
 	}
 	committed := p.cfg.Now()
+	var again []*pending
 	for _, w := range entry.waiting {
-		w.finish(a, committed)
+		w.proposed = proposed
+		if !p.finish(w, a, committed) {
+			again = append(again, w.task)
+		}
 	}
+	p.held = append(again, p.held...)
 }
 
 // drain takes what waits: first the held tasks, then the queue, one operation
-// per wallet and as many as an entry takes.
+// per wallet and as many as an entry takes. What it leaves behind stays held in
+// order; a wallet with too many tasks there is refused further ones, so that it
+// cannot hold up the others.
 func (p *proposer) drain(first *pending) []*pending {
 	candidates := p.held
 	p.held = nil
 	if first != nil {
 		candidates = append(candidates, first)
 	}
-	taken := map[wallet.ID]bool{}
+	waiting := map[wallet.ID]int{}
 	var tasks []*pending
-	for len(tasks) < maxEntryOps {
+	for len(tasks) < maxEntryOps && len(p.held) < maxEntryOps {
 		var t *pending
 		if len(candidates) > 0 {
 			t, candidates = candidates[0], candidates[1:]
@@ -222,22 +134,24 @@ func (p *proposer) drain(first *pending) []*pending {
 				return tasks
 			}
 		}
-		if taken[t.task.Wallet] {
-			p.held = append(p.held, t)
-			if len(p.held) >= maxEntryOps {
-				break
-			}
+		id := t.task.Wallet
+		switch n := waiting[id]; {
+		case n == 0:
+			tasks = append(tasks, t)
+		case n > maxHeldPerWallet && id != wallet.ID{}:
+			failAll([]*pending{t}, p.group.retryable(CodeOverloaded, nil))
 			continue
+		default:
+			p.held = append(p.held, t)
 		}
-		taken[t.task.Wallet] = true
-		tasks = append(tasks, t)
+		waiting[id]++
 	}
 	p.held = append(p.held, candidates...)
 	return tasks
 }
 
-// waiting ties a task to its place in an entry; a task that was refused while
-// it was prepared waits for the entry's commit too.
+// waiting ties a claimed task to its place in an entry; a task that was refused
+// while it was prepared waits for the entry's commit too.
 type waiting struct {
 	task     *pending
 	position int
@@ -257,19 +171,22 @@ func (p *proposer) prepare(tasks []*pending) draft {
 	var d draft
 	size, refusals := 0, false
 	for i, t := range tasks {
-		if t.ctx.Err() != nil {
-			t.fail(&Error{Effect: wallet.NotAppliedRetryable, Code: CodeDeadline, Err: t.ctx.Err()})
-			continue
-		}
 		if size > maxEntryBytes {
 			p.held = append(tasks[i:len(tasks):len(tasks)], p.held...)
 			break
 		}
-		op, repeat, err := t.task.Prepare(t.ctx, p.group.View)
+		if t.ctx.Err() != nil || !t.again && !t.claim() {
+			p.expire(t)
+			continue
+		}
+		op, repeat, err := p.ask(t)
+		if err == nil && repeat == nil {
+			err = check(op)
+		}
 		switch {
 		case err != nil:
 			refusals = true
-			d.waiting = append(d.waiting, waiting{task: t, position: -1, refused: err})
+			d.waiting = append(d.waiting, waiting{task: t, position: -1, refused: attemptError(err)})
 		case repeat != nil:
 			t.answer(Answer{Result: *repeat, Queued: t.queued})
 		default:
@@ -286,29 +203,85 @@ func (p *proposer) prepare(tasks []*pending) draft {
 	return d
 }
 
-func (w *waiting) finish(a *applied, committed time.Time) {
-	if w.refused != nil {
-		w.task.fail(w.refused)
-		return
+// expire drops a task that nobody waits for any more, before its evaluation.
+func (p *proposer) expire(t *pending) {
+	if t.again || t.claim() {
+		t.fail(p.group.retryable(CodeDeadline, t.ctx.Err()))
 	}
-	res := a.results[w.position]
-	if r := res.Refusal(); r != nil {
-		w.task.fail(r)
-		return
-	}
-	w.task.answer(Answer{
-		Result: res, Queued: w.task.queued, Prepared: w.prepared, Proposed: w.proposed,
-		Applying: a.start, Applied: a.end, Committed: committed,
-	})
 }
 
-// propose commits one entry and returns what it came to.
-func (p *proposer) propose(ops []wallet.Op) (*applied, error) {
-	start := p.cfg.Now()
-	entry := wallet.Entry{Version: wallet.Version, Proposer: p.cfg.Node, StampMS: start.UnixMilli(), Ops: ops}
-	entry.SinceAnchorMS = start.Sub(p.anchorAt).Milliseconds()
+// ask runs Prepare. A panic in it has proposed nothing and is one request's
+// fault: going down with it would hand it on to the next leader.
+func (p *proposer) ask(t *pending) (op wallet.Op, repeat *wallet.Result, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.cfg.Logger.Error("preparing a request panicked", "shard", p.cfg.Shard, "cause", cause, "stack", string(debug.Stack()))
+			err = fmt.Errorf("prepare: panic: %v", cause)
+		}
+	}()
+	return t.task.Prepare(t.ctx, p.group.View)
+}
+
+// check keeps operations out of the log that would stop every replica.
+func check(op wallet.Op) error {
+	if op == nil {
+		return errors.New("prepare gave neither an operation nor a result")
+	}
+	return wallet.CheckOp(op)
+}
+
+// finish answers a task of a committed entry, or says that it is due for its
+// second chance. A refusal that was found before the entry counts only where
+// the same term committed it: otherwise another leader may have come between.
+func (p *proposer) finish(w waiting, a *applied, committed time.Time) bool {
+	err := w.refused
+	if err != nil && a.term != p.term.number {
+		err = p.group.retryable(CodeNotLeader, nil)
+	}
+	var res wallet.Result
+	if err == nil {
+		res = a.results[w.position]
+		if r := res.Refusal(); r != nil {
+			err = r
+		}
+	}
+	switch {
+	case err != nil && worthAgain(err) && !w.task.again:
+		w.task.again = true
+		return false
+	case err != nil:
+		w.task.fail(err)
+	default:
+		w.task.answer(Answer{
+			Result: res, Queued: w.task.queued, Prepared: w.prepared, Proposed: w.proposed,
+			Applying: a.start, Applied: a.end, Committed: committed,
+		})
+	}
+	return true
+}
+
+// failEntry answers the tasks of an entry that failed. Those that were refused
+// before it have nothing in it.
+func (p *proposer) failEntry(d draft, err error) {
+	for _, w := range d.waiting {
+		if w.refused != nil {
+			w.task.fail(p.group.retryable(CodeNotLeader, err))
+			continue
+		}
+		w.task.fail(err)
+	}
+}
+
+// propose commits one entry and returns what it came to. anchored is the
+// monotonic time since the last clock anchor that this node proposed.
+func (p *proposer) propose(ops []wallet.Op, anchored time.Duration) (*applied, error) {
+	start := time.Now()
+	entry := wallet.Entry{
+		Version: wallet.Version, Proposer: p.cfg.Node, StampMS: p.cfg.Now().UnixMilli(),
+		SinceAnchorMS: anchored.Milliseconds(), Ops: ops,
+	}
 	if _, err := io.ReadFull(p.cfg.Rand, entry.Salt[:]); err != nil {
-		return nil, &Error{Effect: wallet.NotAppliedRetryable, Code: CodeNotReady, Err: fmt.Errorf("draw a salt: %w", err)}
+		return nil, p.group.retryable(CodeNotReady, fmt.Errorf("draw a salt: %w", err))
 	}
 	future := p.group.raft.Apply(entry.Encode(), proposeTimeout)
 	if err := future.Error(); err != nil {
@@ -322,50 +295,33 @@ func (p *proposer) propose(ops []wallet.Op) (*applied, error) {
 		return nil, &Error{Effect: wallet.Unknown, Code: CodeUnresolved, Err: a.err}
 	}
 	if p.cfg.Observer != nil {
-		p.cfg.Observer.Committed(p.cfg.Shard, len(ops), p.cfg.Now().Sub(start))
+		p.cfg.Observer.Committed(p.cfg.Shard, len(ops), time.Since(start))
 	}
 	return a, nil
 }
 
-// goHome gives leadership to the home voter once it has been healthy for a
-// while, at most once a minute.
-func (p *proposer) goHome() {
-	home := p.cfg.Home
-	if home == "" || home == p.cfg.Node || !p.group.Leads() || len(p.group.tasks) > 0 {
-		return
-	}
-	now := p.cfg.Now()
-	if now.Sub(p.lastMove) < homeMoveEvery || p.cfg.Peers.Healthy(home) < homeHealthyFor {
-		return
-	}
-	p.lastMove = now
-	err := p.group.raft.LeadershipTransferToServer(raft.ServerID(home), raft.ServerAddress(home)).Error()
-	p.cfg.Logger.Info("leadership goes home", "shard", p.cfg.Shard, "home", home, "error", err)
-}
-
 // refuseAll answers what never left the queue.
 func (p *proposer) refuseAll() {
-	err := &Error{Effect: wallet.NotAppliedRetryable, Code: CodeDraining, Leader: p.group.Leader()}
+	err := p.group.retryable(CodeDraining, nil)
 	failAll(p.held, err)
 	p.held = nil
 	for {
 		select {
 		case t := <-p.group.tasks:
-			t.fail(err)
+			failAll([]*pending{t}, err)
+		case m := <-p.group.moves:
+			m.done <- nil
 		default:
 			return
 		}
 	}
 }
 
+// failAll answers tasks of which nothing was proposed, but those given up.
 func failAll(tasks []*pending, err error) {
 	for _, t := range tasks {
-		t.fail(err)
+		if t.again || t.claim() {
+			t.fail(err)
+		}
 	}
-}
-
-// notReady keeps the effect of an error that says one: opening a term never
-// proposes a request, so anything else is not applied.
-func notReady(err error, leader string) error {
-	return &Error{Effect: wallet.NotAppliedRetryable, Code: CodeNotReady, Leader: leader, Err: err}
 }

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/edgereel/edgereel/wallet"
@@ -17,7 +18,9 @@ type Task struct {
 	// Prepare runs on the leader's proposer goroutine while no entry is in
 	// flight. It reads the state through view and returns the operation to
 	// propose, or a result that was decided before, or a *wallet.Refusal. It
-	// may compute (a module evaluates here) but must not wait or do I/O.
+	// may compute (a module evaluates here) but must not wait or do I/O. It may
+	// run twice: where it was refused for now, or its operation turned out stale
+	// when it was applied, it is asked once more on the newer state.
 	Prepare func(ctx context.Context, view func(func(*wallet.Shard))) (wallet.Op, *wallet.Result, error)
 }
 
@@ -40,12 +43,17 @@ type Answer struct {
 	Committed time.Time
 }
 
-// pending is a task on its way; the proposer answers it exactly once.
+// pending is a task on its way. Whoever claims it first decides: the proposer,
+// which then answers it once, or its own Submit, which gives it up.
 type pending struct {
-	ctx    context.Context
-	task   Task
-	queued time.Time
-	done   chan reply
+	ctx     context.Context
+	task    Task
+	queued  time.Time
+	claimed atomic.Bool
+	done    chan reply
+	// again is set once Prepare gets its second and last chance. The proposer
+	// owns it.
+	again bool
 }
 
 type reply struct {
@@ -55,34 +63,56 @@ type reply struct {
 
 // Submit brings a task through the log and returns what it came to: a result,
 // a *wallet.Refusal, or an *Error. A refusal is linearizable: it is given only
-// after an entry behind it has been committed by this leader.
+// after an entry behind it has been committed by this leader in the same term.
 //
-// Where ctx ends first the effect is unknown; a task still waiting then is
-// dropped before it is evaluated.
+// Where ctx ends while the task still waits, it is dropped and not applied;
+// after that its effect is unknown.
 func (g *Group) Submit(ctx context.Context, task Task) (Answer, error) {
 	select {
 	case <-g.draining:
-		return Answer{}, &Error{Effect: wallet.NotAppliedRetryable, Code: CodeDraining, Leader: g.Leader()}
+		return Answer{}, g.retryable(CodeDraining, nil)
+	case <-g.machine.fuse.blown:
+		return Answer{}, g.retryable(CodeUnavailable, g.machine.fuse.err)
 	default:
 	}
 	if !g.Leads() {
-		return Answer{}, &Error{Effect: wallet.NotAppliedRetryable, Code: CodeNotLeader, Leader: g.Leader()}
+		return Answer{}, g.retryable(CodeNotLeader, nil)
 	}
 	p := &pending{ctx: ctx, task: task, queued: g.cfg.Now(), done: make(chan reply, 1)}
 	select {
 	case g.tasks <- p:
 	default:
-		return Answer{}, &Error{Effect: wallet.NotAppliedRetryable, Code: CodeOverloaded}
+		return Answer{}, g.retryable(CodeOverloaded, nil)
 	}
+	var code wallet.Code
+	var cause error
 	select {
 	case r := <-p.done:
 		return r.answer, r.err
 	case <-ctx.Done():
-		return Answer{}, &Error{Effect: wallet.Unknown, Code: CodeDeadline, Err: ctx.Err()}
-	case <-g.ctx.Done():
-		return Answer{}, &Error{Effect: wallet.Unknown, Code: CodeUnresolved, Err: g.ctx.Err()}
+		code, cause = CodeDeadline, ctx.Err()
+	case <-g.stopped:
+		// The proposer answered everything it took before it ended.
+		code = CodeDraining
 	}
+	if p.claim() {
+		return Answer{}, g.retryable(code, cause)
+	}
+	select {
+	case r := <-p.done:
+		return r.answer, r.err
+	default:
+	}
+	return Answer{}, &Error{Effect: wallet.Unknown, Code: code, Err: cause}
 }
 
+// retryable is the error of a task that surely never left the queue.
+func (g *Group) retryable(code wallet.Code, cause error) *Error {
+	return &Error{Effect: wallet.NotAppliedRetryable, Code: code, Leader: g.Leader(), Err: cause}
+}
+
+func (p *pending) claim() bool { return p.claimed.CompareAndSwap(false, true) }
+
+// fail and answer never block: done has room for the one reply.
 func (p *pending) fail(err error)    { p.done <- reply{err: err} }
 func (p *pending) answer(res Answer) { p.done <- reply{answer: res} }
