@@ -10,6 +10,13 @@ import (
 // either the old bytes or the new ones, and returns when the new ones are
 // durable.
 func WriteFileAtomic(path string, data []byte, mode os.FileMode) error {
+	return writeFileAtomic(path, data, mode, (*os.File).Sync)
+}
+
+// syncFunc makes an open file or folder durable.
+type syncFunc func(*os.File) error
+
+func writeFileAtomic(path string, data []byte, mode os.FileMode, fsync syncFunc) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
 		return fmt.Errorf("create temporary file: %w", err)
@@ -19,13 +26,13 @@ func WriteFileAtomic(path string, data []byte, mode os.FileMode) error {
 		err = f.Chmod(mode)
 	}
 	if err == nil {
-		err = f.Sync()
+		err = fsync(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
-		err = renameDurably(tmp, path)
+		err = renameDurably(tmp, path, fsync)
 	}
 	if err != nil {
 		_ = os.Remove(tmp)
@@ -35,12 +42,14 @@ func WriteFileAtomic(path string, data []byte, mode os.FileMode) error {
 }
 
 // SyncDir makes the names in dir durable.
-func SyncDir(dir string) error {
+func SyncDir(dir string) error { return syncDir(dir, (*os.File).Sync) }
+
+func syncDir(dir string, fsync syncFunc) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("open folder to sync: %w", err)
 	}
-	err = d.Sync()
+	err = fsync(d)
 	if cerr := d.Close(); err == nil {
 		err = cerr
 	}
@@ -51,11 +60,11 @@ func SyncDir(dir string) error {
 }
 
 // renameDurably renames an already synced file and syncs its folder.
-func renameDurably(from, to string) error {
+func renameDurably(from, to string, fsync syncFunc) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return SyncDir(filepath.Dir(to))
+	return syncDir(filepath.Dir(to), fsync)
 }
 
 // makeDirs creates dir and its parents and makes their names durable.

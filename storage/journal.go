@@ -247,7 +247,7 @@ func (j *Journal) activeFor(r *Record) (*activeSegment, error) {
 	}
 	header := j.shape.header(r.Seq)
 	if _, err = f.WriteAt(header, 0); err == nil {
-		err = SyncDir(j.cfg.Dir)
+		err = syncDir(j.cfg.Dir, j.fsync)
 	}
 	if err != nil {
 		_ = f.Close()

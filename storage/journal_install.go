@@ -204,7 +204,7 @@ func (j *Journal) installSegment(ref SegmentRef, r io.Reader) error {
 	if err := j.fsync(f); err != nil {
 		return j.fail(err)
 	}
-	return renameDurably(f.Name(), j.stagedPath(ref.First))
+	return renameDurably(f.Name(), j.stagedPath(ref.First), j.fsync)
 }
 
 func (j *Journal) verifySegment(f io.ReaderAt, ref SegmentRef) error {

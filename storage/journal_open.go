@@ -31,7 +31,7 @@ func (j *Journal) writeMark(m syncMark) error {
 	b := binary.BigEndian.AppendUint32(nil, j.cfg.Shard)
 	b = binary.BigEndian.AppendUint64(b, m.first)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.offset))
-	return WriteFileAtomic(filepath.Join(j.cfg.Dir, markName), seal(markName, b), 0o600)
+	return writeFileAtomic(filepath.Join(j.cfg.Dir, markName), seal(markName, b), 0o600, j.fsync)
 }
 
 func (j *Journal) readMark() (syncMark, error) {
@@ -239,7 +239,7 @@ func (j *Journal) loadActive(first uint64, mark syncMark) (*activeSegment, error
 		if err := os.Remove(path); err != nil {
 			return nil, err
 		}
-		return nil, SyncDir(j.cfg.Dir)
+		return nil, syncDir(j.cfg.Dir, j.fsync)
 	}
 	r, err := j.shape.parse(b, segmentHeader, first, nil)
 	if err != nil && (r.end < synced || errors.Is(err, errMisplaced) || errors.Is(err, ErrNewerFormat)) {

@@ -27,7 +27,7 @@ func (j *Journal) ResetTo(refs []SegmentRef, tail []byte) error {
 		return fmt.Errorf("reset journal of shard %d: %w", j.cfg.Shard, err)
 	}
 	path := filepath.Join(j.cfg.Dir, resetName)
-	err := WriteFileAtomic(path, seal(resetName, plan.encode()), 0o600)
+	err := writeFileAtomic(path, seal(resetName, plan.encode()), 0o600, j.fsync)
 	if err == nil {
 		j.mu.Lock()
 		a := j.active
@@ -211,12 +211,12 @@ func (j *Journal) apply(p resetPlan) error {
 	m := syncMark{first: t.first}
 	if len(t.offsets) > 0 {
 		file := append(j.shape.header(t.first), frames...)
-		if err := WriteFileAtomic(j.path(t.first), file, 0o600); err != nil {
+		if err := writeFileAtomic(j.path(t.first), file, 0o600, j.fsync); err != nil {
 			return err
 		}
 		m.offset = int64(len(file))
 	}
-	if err := SyncDir(j.cfg.Dir); err != nil {
+	if err := syncDir(j.cfg.Dir, j.fsync); err != nil {
 		return err
 	}
 	if err := j.writeMark(m); err != nil {
@@ -228,5 +228,5 @@ func (j *Journal) apply(p resetPlan) error {
 	if err := os.Remove(filepath.Join(j.cfg.Dir, resetName)); err != nil {
 		return err
 	}
-	return SyncDir(j.cfg.Dir)
+	return syncDir(j.cfg.Dir, j.fsync)
 }

@@ -99,16 +99,19 @@ func decodeLog(b []byte, group uint32, index uint64) (raft.Log, error) {
 func seal(place string, payload []byte) []byte {
 	b := make([]byte, 0, 1+len(payload)+crcSize)
 	b = append(append(b, formatVersion), payload...)
-	sum := crc32.Update(crc32.Checksum([]byte(place), castagnoli), castagnoli, b)
-	return binary.BigEndian.AppendUint32(b, sum)
+	return append(b, sealSum(place, b)...)
+}
+
+func sealSum(place string, b []byte) []byte {
+	return binary.BigEndian.AppendUint32(nil, crc32.Update(crc32.Checksum([]byte(place), castagnoli), castagnoli, b))
 }
 
 func unseal(place string, b []byte) ([]byte, error) {
 	if len(b) < 1+crcSize {
 		return nil, errShortRecord
 	}
-	body, sum := b[:len(b)-crcSize], binary.BigEndian.Uint32(b[len(b)-crcSize:])
-	if crc32.Update(crc32.Checksum([]byte(place), castagnoli), castagnoli, body) != sum {
+	body := b[:len(b)-crcSize]
+	if string(sealSum(place, body)) != string(b[len(body):]) {
 		return nil, errBadCRC
 	}
 	if body[0] > formatVersion {

@@ -13,6 +13,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+// growBytes is how much the node file grows at a time.
+const growBytes = 1 << 20
+
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = time.Second
 
@@ -149,6 +152,7 @@ func (s *Store) open() ([]*Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.AllocSize = growBytes
 	s.db = db
 	dirty := s.adopt(l)
 	if err := s.countBoot(); err != nil {
@@ -215,6 +219,7 @@ func create(cfg Config, path string) error {
 	if err != nil {
 		return fmt.Errorf("create node file: %w", err)
 	}
+	db.AllocSize = growBytes
 	err = db.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucket([]byte(bucketNode))
 		if err != nil {
@@ -231,7 +236,7 @@ func create(cfg Config, path string) error {
 		err = cerr
 	}
 	if err == nil {
-		err = renameDurably(tmp, path)
+		err = renameDurably(tmp, path, (*os.File).Sync)
 	}
 	if err != nil {
 		return fmt.Errorf("create node file: %w", err)
