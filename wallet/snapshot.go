@@ -94,6 +94,9 @@ func Restore(b []byte) (*Shard, error) {
 		}
 		rest = after
 		if kind == sectionEnd {
+			if number == 0 || len(body) != 0 {
+				return nil, fmt.Errorf("restore shard: the end stands out of place: %w", ErrDamaged)
+			}
 			break
 		}
 		r := &reader{b: body}
