@@ -66,7 +66,7 @@ func endpoint(t testing.TB, cfg EndpointConfig) *Endpoint {
 	if _, real := cfg.PacketConn.(*net.UDPConn); real {
 		// On real sockets a busy machine must not look like a dead peer.
 		setDefault(&cfg.MeshIdleTimeout, 10*time.Second)
-		setDefault(&cfg.HandshakeTimeout, 10*time.Second)
+		setDefault(&cfg.HandshakeTimeout, 3*time.Second)
 	}
 	e, err := NewEndpoint(cfg)
 	if err != nil {

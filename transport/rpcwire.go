@@ -102,8 +102,11 @@ func parseHead(head []byte) (*rpcRequest, error) {
 	}
 	req.timeout = time.Duration(min(timeoutMS, uint64(24*time.Hour/time.Millisecond))) * time.Millisecond
 	count, err := binary.ReadUvarint(in)
-	if err != nil || count > rpcMaxHeaders {
-		return nil, fmt.Errorf("read %d headers (at most %d): %w", count, rpcMaxHeaders, errors.Join(err))
+	if err != nil {
+		return nil, fmt.Errorf("read number of headers: %w", err)
+	}
+	if count > rpcMaxHeaders {
+		return nil, fmt.Errorf("read request head: %d headers, at most %d", count, rpcMaxHeaders)
 	}
 	for range count {
 		key, keyErr := readString(in)
