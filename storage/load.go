@@ -42,7 +42,7 @@ type loadedGroup struct {
 
 // load walks the whole file: it verifies every page that is in use and every
 // record's checksum, and reads in what the Store keeps in memory. The log is
-// kept short by compaction, which bounds the time (about 1 s per GB in cache).
+// kept short by compaction, which bounds the time; DESIGN.md has figures.
 func load(file string, r io.ReaderAt, size int64) (*loaded, error) {
 	l := &loaded{groups: make(map[uint32]*loadedGroup)}
 	w := &pageWalk{r: r, size: size, visit: l.visit}
