@@ -81,8 +81,9 @@ func stepOf(module *gamelogic.Module, req wallet.PlayRequest, ev wallet.Evaluati
 			step.Mode = m.Name
 		}
 	}
-	for _, a := range module.Manifest().Actions {
-		if a.ID == req.Action {
+	for i, a := range module.Manifest().Actions {
+		// Action 0 opens a round with the action every round begins with.
+		if a.ID == req.Action || i == 0 && req.Action == 0 && len(ev.State) == 0 {
 			step.Action = a.Name
 		}
 	}
