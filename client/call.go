@@ -44,6 +44,16 @@ type Stats struct {
 	LongestGap time.Duration
 }
 
+// repeatKey marks a context in which a key of unknown effect is repeated.
+type repeatKey struct{}
+
+// AfterUnknown marks the calls under ctx as repeats of a key whose effect an
+// earlier call left unknown. A refusal is then not final either: the attempts
+// of the earlier call can still commit.
+func AfterUnknown(ctx context.Context) context.Context {
+	return context.WithValue(ctx, repeatKey{}, true)
+}
+
 // handle is one caller's way through the cluster. It belongs to the caller's
 // goroutine.
 type handle struct {
@@ -91,7 +101,7 @@ func (h *handle) run(ctx context.Context, op operation) (proto.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(h.c.cfg.Budget, op.timeout))
 	defer cancel()
 	h.settle(op)
-	p := &progress{visited: map[*node]bool{}}
+	p := &progress{visited: map[*node]bool{}, uncertain: ctx.Value(repeatKey{}) != nil}
 	response, failed := h.attempts(ctx, op, p)
 	h.finish(op, p, began, response, failed)
 	if failed != nil {
@@ -238,8 +248,7 @@ func (h *handle) wait(ctx context.Context, p *progress) {
 // giveUp ends a call whose budget or caller ended first.
 func (p *progress) giveUp(ctx context.Context, op operation) *Error {
 	if p.last.err == nil {
-		p.last = classify(context.Cause(ctx))
-		p.last.effect = NotAppliedRetryable // nothing was sent
+		p.last = classify(context.Cause(ctx)) // nothing was sent
 	}
 	effect := NotAppliedRetryable
 	if p.uncertain && !op.read {

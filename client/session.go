@@ -18,6 +18,8 @@ type Session struct {
 	state      *edgereelv1.Session
 	// pending is the step whose outcome is unknown, nil when there is none.
 	pending *edgereelv1.PlayRequest
+	// unsure is set once an attempt at the pending step was left unknown.
+	unsure bool
 	// expired is set from the refusal of a step until a new session is open.
 	expired bool
 }
@@ -130,15 +132,18 @@ func (s *Session) Settle(ctx context.Context) (*edgereelv1.PlayResponse, error) 
 	if s.pending == nil {
 		return nil, &Error{Effect: NotApplied, Code: "nothing_pending", Err: errors.New("no step waits for its outcome")}
 	}
+	if s.unsure {
+		ctx = AfterUnknown(ctx)
+	}
 	played, err := s.player.Play(ctx, s.pending)
 	if err != nil {
-		if EffectOf(err) != Unknown {
+		if s.unsure = EffectOf(err) == Unknown; !s.unsure {
 			s.pending = nil
 		}
 		return nil, err
 	}
 	s.after(s.pending, played)
-	s.pending = nil
+	s.pending, s.unsure = nil, false
 	return played, nil
 }
 

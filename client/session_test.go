@@ -39,9 +39,8 @@ func TestSession_RotatesWhenExpired(t *testing.T) {
 }
 
 func TestSession_UnknownStepKeepsItsKey(t *testing.T) {
-	lost := true
 	script := func(s *seen) action {
-		return action{applied: s.kind != "play" || s.number == 2, silent: s.kind == "play" && lost}
+		return action{applied: s.kind != "play" || s.number == 2, silent: s.kind == "play"}
 	}
 	inBubble(t, script, func(t *testing.T, c *client.Client, b *bank, _ *wire) {
 		session, err := c.Player("token", "w").Sit(t.Context(), "comet-spins", "")
@@ -56,7 +55,15 @@ func TestSession_UnknownStepKeepsItsKey(t *testing.T) {
 			t.Errorf("another step before the first is decided: %v", err)
 		}
 		b.mu.Lock()
-		lost = false
+		b.script = func(*seen) action {
+			return action{err: refusal(edgereelv1.Effect_EFFECT_NOT_APPLIED, "insufficient_funds")}
+		}
+		b.mu.Unlock()
+		// The first copy can still commit, so this refusal decides nothing.
+		if _, err := session.Settle(t.Context()); client.EffectOf(err) != client.Unknown || !session.Pending() {
+			t.Errorf("refused after unknown: %v", err)
+		}
+		b.mu.Lock()
 		b.script = nil
 		b.mu.Unlock()
 		played, err := session.Settle(t.Context())
