@@ -1,0 +1,24 @@
+package dev
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// detach keeps the terminal's Ctrl-C from the child, which this process stops
+// itself, and lets the kernel kill it when this process dies in any way.
+func detach(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// thaw lets a process that was frozen (SIGSTOP) hear its signals.
+func thaw(p *os.Process) { _ = p.Signal(syscall.SIGCONT) }
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// lock takes a folder for this process; false when another one has it. The
+// kernel gives it back when the file is closed.
+func lock(file *os.File) bool {
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil //nolint:gosec // a descriptor fits
+}
