@@ -4,6 +4,9 @@ package wallet
 // they may; reaching that by play takes 64 MiB.
 func (s *Shard) FillStateBudget() { s.stateBytes = maxStateBudget }
 
+// Derived gives what no snapshot carries but follows from the accounts.
+func (s *Shard) Derived() [2]int { return [2]int{s.openRounds, s.stateBytes} }
+
 // SkipTo makes the next operation of the ledger the given sequence.
 func (s *Shard) SkipTo(seq uint64) { s.seq = seq - 1 }
 

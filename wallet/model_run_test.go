@@ -89,6 +89,7 @@ func runEntry(t *rapid.T, w *world, m *model, twin **wallet.Shard, firsts map[st
 	if !reflect.DeepEqual(fromSnapshot.Results, results) || !reflect.DeepEqual(fromSnapshot.Records, w.newRecords(known)) {
 		t.Fatalf("the twin from a snapshot answers otherwise")
 	}
+	restored(t, w.s)
 	*twin = restored(t, *twin)
 	if !bytes.Equal((*twin).Snapshot(), w.s.Snapshot()) {
 		t.Fatalf("the twin from a snapshot holds another state")

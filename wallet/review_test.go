@@ -1,6 +1,7 @@
 package wallet_test
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"testing"
@@ -212,6 +213,38 @@ func TestShard_Time(t *testing.T) {
 	stamp("n1", anchor+9999, 9999)
 	if at() != anchor+1250 {
 		t.Errorf("time is +%d", at()-anchor)
+	}
+}
+
+// Half the voters running ahead cannot move time on their own.
+func TestShard_Clock_LowerMedian(t *testing.T) {
+	for _, c := range []struct {
+		readings []int64
+		want     int64
+	}{
+		{[]int64{9, 5}, 5}, {[]int64{7}, 7}, {[]int64{900, 800, 7, 6}, 7}, {[]int64{900, 7, 800}, 800}, {[]int64{1, 2, 3, 4, 5}, 3},
+	} {
+		w := emptyWorld(t)
+		w.must(&wallet.Genesis{Cluster: "c1", Shard: 3, Epoch: 1}, &wallet.Clock{ReadingsMS: c.readings})
+		if got := w.s.Head().TimeMS; got != c.want {
+			t.Errorf("readings %v give %d, want %d", c.readings, got, c.want)
+		}
+	}
+}
+
+// A revealed seed needs no sealed copy: keys may retire once none is held.
+func TestShard_CloseSession_DropsTheSealedSeed(t *testing.T) {
+	w := newWorld(t)
+	id := w.open(1, 0)
+	op := w.sessionOp(id, "k", "lines")
+	op.Sealed = []byte("sealed seed")
+	w.must(op)
+	if !bytes.Contains(w.s.Snapshot(), op.Sealed) {
+		t.Fatal("an open session holds no sealed seed")
+	}
+	w.must(closing(id, 1))
+	if bytes.Contains(w.s.Snapshot(), op.Sealed) {
+		t.Error("a closed session still holds its sealed seed")
 	}
 }
 

@@ -267,6 +267,9 @@ func restored(t tb, s *wallet.Shard) *wallet.Shard {
 	if err != nil {
 		t.Fatalf("restore: %v", err)
 	}
+	if back.Derived() != s.Derived() {
+		t.Fatalf("open rounds and their bytes are %v, restored %v", s.Derived(), back.Derived())
+	}
 	if !bytes.Equal(back.Snapshot(), snap) || back.Head() != s.Head() || !slices.Equal(back.Checkpoints(), s.Checkpoints()) {
 		t.Fatalf("a restored shard differs")
 	}
