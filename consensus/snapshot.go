@@ -93,6 +93,9 @@ func decodeImage(b []byte) (image, error) {
 		n := binary.BigEndian.Uint64(body)
 		*part, body = body[8:8+n], body[8+n:]
 	}
+	if len(body) > 0 {
+		return image{}, fmt.Errorf("%d bytes behind the end: %w", len(body), errImage)
+	}
 	return img, nil
 }
 
