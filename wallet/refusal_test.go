@@ -315,7 +315,7 @@ func hugeStakes(game string, maxWinX uint64) *wallet.Catalogue {
 func (w *world) frozen(id wallet.ID) {
 	w.t.Helper()
 	w.session(id, "k", "lines")
-	w.must(w.play(spin(id, 1, 1, 10), outcome{win: 4, next: 1}))
+	w.must(w.play(spin(id, 1, 1, 10), outcome{win: 4, next: 1, state: []byte("reels")}))
 	w.must(w.incident(further(id, 1, 2)))
 }
 

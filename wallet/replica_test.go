@@ -205,6 +205,7 @@ func TestShard_Resolve_PayWinSoFar(t *testing.T) {
 	if h := w.s.Head(); h.OpenRounds != 0 {
 		t.Errorf("%d open rounds", h.OpenRounds)
 	}
+	restored(t, w.s)
 	w.must(closing(id, 1))
 }
 
