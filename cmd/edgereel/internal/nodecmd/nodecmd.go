@@ -17,13 +17,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
 
 	gometrics "github.com/hashicorp/go-metrics"
 
+	"github.com/edgereel/edgereel/node"
 	"github.com/edgereel/edgereel/node/config"
 	"github.com/edgereel/edgereel/node/telemetry"
 )
@@ -59,9 +59,17 @@ type Node interface {
 	Close() error
 }
 
-// Open makes a node from its configuration. It opens its files and sockets,
-// but not the admin address, which is served already.
-type Open func(cfg config.Config, tel *telemetry.Telemetry) (Node, error)
+// Open makes a node and takes over its sockets. There is no admin socket among
+// them: it is served already.
+type Open func(ctx context.Context, options node.Options) (Node, error)
+
+func openNode(ctx context.Context, options node.Options) (Node, error) {
+	n, err := node.New(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
 
 // Options are the flags of the verb.
 type Options struct {
@@ -72,7 +80,10 @@ type Options struct {
 const flushTime = 2 * time.Second
 
 // Run runs a node until ctx ends or a signal asks for its planned stop.
-func Run(ctx context.Context, o Options, open Open) error {
+func Run(ctx context.Context, o Options) error { return RunWith(ctx, o, openNode) }
+
+// RunWith is Run with another kind of node.
+func RunWith(ctx context.Context, o Options, open Open) error {
 	cfg, err := config.Load(o.Config)
 	if err != nil {
 		return err
@@ -83,7 +94,7 @@ func Run(ctx context.Context, o Options, open Open) error {
 	defer context.AfterFunc(ctx, stop)()
 
 	tel, err := telemetry.New(telemetry.Config{
-		Cluster: cfg.Cluster, Node: cfg.Node, Region: cfg.Region, Build: Build(),
+		Cluster: cfg.Cluster, Node: cfg.Node, Region: cfg.Region, Build: node.Version,
 		LogLevel: cfg.Telemetry.LogLevel, OTLPEndpoint: cfg.Telemetry.OTLPEndpoint, TraceRatio: cfg.Telemetry.TraceRatio,
 	})
 	if err != nil {
@@ -104,28 +115,30 @@ func Run(ctx context.Context, o Options, open Open) error {
 }
 
 func runWith(ctx context.Context, cfg config.Config, tel *telemetry.Telemetry, open Open) (err error) {
-	admin, err := serveAdmin(cfg.Addresses.Admin, tel)
+	sockets, err := node.OpenSockets(cfg)
 	if err != nil {
 		return err
 	}
+	admin := serveAdmin(sockets.Admin, tel)
+	sockets.Admin = nil
 	defer func() { err = errors.Join(err, admin.close()) }()
 	if err := installGoMetrics(tel); err != nil {
 		return err
 	}
-	tel.Log.Info("the node starts", "build", Build(), "public", cfg.Addresses.Public, "mesh", cfg.Addresses.Mesh,
+	tel.Log.Info("the node starts", "build", node.Version, "public", cfg.Addresses.Public, "mesh", cfg.Addresses.Mesh,
 		"admin", cfg.Addresses.Admin, "data", cfg.Data, "pid", os.Getpid())
-	node, err := open(cfg, tel)
+	n, err := open(ctx, node.Options{Config: cfg, Telemetry: tel, Sockets: sockets})
 	if err != nil {
 		return fmt.Errorf("open node: %w", err)
 	}
-	defer func() { err = errors.Join(err, node.Close()) }()
+	defer func() { err = errors.Join(err, n.Close()) }()
 	// Only now: a second process on the same folder fails before this.
 	removePID, err := writePID(cfg.Data)
 	if err != nil {
 		return err
 	}
 	defer removePID()
-	if err := node.Run(ctx); err != nil {
+	if err := n.Run(ctx); err != nil {
 		return fmt.Errorf("run node: %w", err)
 	}
 	return nil
@@ -153,11 +166,7 @@ type admin struct {
 	done   chan error
 }
 
-func serveAdmin(addr string, tel *telemetry.Telemetry) (*admin, error) {
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen on the admin address %s: %w; free the port or set addresses.admin", addr, err)
-	}
+func serveAdmin(listener net.Listener, tel *telemetry.Telemetry) *admin {
 	a := &admin{
 		server: &http.Server{
 			Handler: tel.AdminMux(), ReadHeaderTimeout: 5 * time.Second,
@@ -166,7 +175,7 @@ func serveAdmin(addr string, tel *telemetry.Telemetry) (*admin, error) {
 		done: make(chan error, 1),
 	}
 	go func() { a.done <- a.server.Serve(listener) }()
-	return a, nil
+	return a
 }
 
 func (a *admin) close() error {
@@ -191,22 +200,4 @@ func writePID(data string) (remove func(), err error) {
 		return nil, fmt.Errorf("write process id: %w", err)
 	}
 	return func() { _ = os.Remove(path) }, nil
-}
-
-// Build is the version of this program: its module's, or the commit it was
-// built from.
-func Build() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
-		}
-	}
-	return "devel"
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/nodecmd"
+	"github.com/edgereel/edgereel/node"
 	"github.com/edgereel/edgereel/node/config"
-	"github.com/edgereel/edgereel/node/telemetry"
 )
 
 // oneNode writes the configuration of a cluster of one and the files it names.
@@ -31,21 +31,14 @@ func oneNode(t *testing.T) (path string, cfg config.Config) {
 			t.Fatal(err)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	admin := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	admin, public := freeAddress(t), freeAddress(t)
 	cfg = config.Config{
 		Version: 1, Cluster: "dev", Node: "a", Region: "r", Data: "data",
 		Roles:     []config.Role{config.RoleEdge, config.RoleVoter},
-		Addresses: config.Addresses{Public: "127.0.0.1:9", Admin: admin},
+		Addresses: config.Addresses{Public: public, Admin: admin},
 		Identity:  config.Identity{CA: "ca", Cert: "cert", Key: "key"},
 		Keys:      config.Keys{Seeds: "seeds", Tokens: "tokens", Directory: "directory"},
-		Peers:     []config.Peer{{Node: "a", Region: "r", Mesh: "127.0.0.1:9", Public: "127.0.0.1:9"}},
+		Peers:     []config.Peer{{Node: "a", Region: "r", Mesh: public, Public: public}},
 		Shards:    []config.Shard{{ID: 1, Home: "r", Voters: []string{"a"}}},
 	}
 	path = filepath.Join(dir, "node.yaml")
@@ -55,15 +48,36 @@ func oneNode(t *testing.T) (path string, cfg config.Config) {
 	return path, cfg
 }
 
-// node is the seam's far side: what Run does between open and close is given.
-type node struct {
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() //nolint:errcheck // it is free afterwards, or the test says so
+	return listener.Addr().String()
+}
+
+// closeSockets does what a node does in the end.
+func closeSockets(t *testing.T, o node.Options) {
+	t.Helper()
+	if o.Sockets.Admin != nil {
+		t.Error("the node is given the admin address, which is served already")
+	}
+	if err := errors.Join(o.Sockets.Mesh.Close(), o.Sockets.PublicTCP.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// given is the seam's far side: what Run does between open and close is given.
+type given struct {
 	run    func(ctx context.Context) error
 	closed bool
 }
 
-func (n *node) Run(ctx context.Context) error { return n.run(ctx) }
+func (n *given) Run(ctx context.Context) error { return n.run(ctx) }
 
-func (n *node) Close() error {
+func (n *given) Close() error {
 	n.closed = true
 	return nil
 }
@@ -89,8 +103,10 @@ func get(t *testing.T, url string) (int, string) {
 func TestRun_AdminAnswersBeforeTheNodeIsOpen(t *testing.T) {
 	path, cfg := oneNode(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	n := &node{}
-	open := func(got config.Config, tel *telemetry.Telemetry) (nodecmd.Node, error) {
+	n := &given{}
+	open := func(_ context.Context, o node.Options) (nodecmd.Node, error) {
+		defer closeSockets(t, o)
+		got, tel := o.Config, o.Telemetry
 		if code, body := get(t, "http://"+cfg.Addresses.Admin+"/healthz/startup"); code != http.StatusServiceUnavailable {
 			t.Errorf("startup before opening = %d: %s", code, body)
 		}
@@ -112,7 +128,7 @@ func TestRun_AdminAnswersBeforeTheNodeIsOpen(t *testing.T) {
 		}
 		return n, nil
 	}
-	if err := nodecmd.Run(ctx, nodecmd.Options{Config: path}, open); err != nil {
+	if err := nodecmd.RunWith(ctx, nodecmd.Options{Config: path}, open); err != nil {
 		t.Fatal(err)
 	}
 	if !n.closed {
@@ -125,8 +141,9 @@ func TestRun_AdminAnswersBeforeTheNodeIsOpen(t *testing.T) {
 
 func TestRun_StopsOnASignal(t *testing.T) {
 	path, _ := oneNode(t)
-	open := func(config.Config, *telemetry.Telemetry) (nodecmd.Node, error) {
-		return &node{run: func(ctx context.Context) error {
+	open := func(_ context.Context, o node.Options) (nodecmd.Node, error) {
+		defer closeSockets(t, o)
+		return &given{run: func(ctx context.Context) error {
 			self, err := os.FindProcess(os.Getpid())
 			if err != nil {
 				return err
@@ -142,7 +159,7 @@ func TestRun_StopsOnASignal(t *testing.T) {
 			}
 		}}, nil
 	}
-	if err := nodecmd.Run(t.Context(), nodecmd.Options{Config: path}, open); err != nil {
+	if err := nodecmd.RunWith(t.Context(), nodecmd.Options{Config: path}, open); err != nil {
 		t.Error(err)
 	}
 }
@@ -150,14 +167,15 @@ func TestRun_StopsOnASignal(t *testing.T) {
 func TestRun_Fails(t *testing.T) {
 	path, cfg := oneNode(t)
 	broken := errors.New("disk is broken")
-	fails := func(config.Config, *telemetry.Telemetry) (nodecmd.Node, error) {
-		return &node{run: func(context.Context) error { return broken }}, nil
+	fails := func(_ context.Context, o node.Options) (nodecmd.Node, error) {
+		defer closeSockets(t, o)
+		return &given{run: func(context.Context) error { return broken }}, nil
 	}
-	err := nodecmd.Run(t.Context(), nodecmd.Options{Config: path}, fails)
+	err := nodecmd.RunWith(t.Context(), nodecmd.Options{Config: path}, fails)
 	if !errors.Is(err, broken) || nodecmd.ExitCode(err) != nodecmd.ExitFailed {
 		t.Errorf("node that fails: %v, exit %d", err, nodecmd.ExitCode(err))
 	}
-	err = nodecmd.Run(t.Context(), nodecmd.Options{Config: path + ".none"}, fails)
+	err = nodecmd.RunWith(t.Context(), nodecmd.Options{Config: path + ".none"}, fails)
 	if nodecmd.ExitCode(err) != nodecmd.ExitUsage {
 		t.Errorf("no configuration: %v, exit %d", err, nodecmd.ExitCode(err))
 	}
@@ -166,8 +184,8 @@ func TestRun_Fails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close() //nolint:errcheck // the test ends
-	err = nodecmd.Run(t.Context(), nodecmd.Options{Config: path}, fails)
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("admin address %s", cfg.Addresses.Admin)) {
+	err = nodecmd.RunWith(t.Context(), nodecmd.Options{Config: path}, fails)
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("addresses.admin %s", cfg.Addresses.Admin)) {
 		t.Errorf("port in use: %v", err)
 	}
 }
