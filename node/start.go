@@ -69,7 +69,9 @@ func (n *Node) startTransport() error {
 			n.cfg.Identity.Cert, id.Node, id.Region, n.cfg.Node, n.cfg.Region)
 	}
 	n.tel.Metrics.CertificateExpires(creds.NotAfter())
-	mesh := transport.EndpointConfig{PacketConn: n.opts.Sockets.Mesh, Credentials: creds, Now: n.now, Logger: n.log}
+	mesh := transport.EndpointConfig{
+		PacketConn: n.opts.Sockets.Mesh, Credentials: creds, MeshIdleTimeout: meshIdle, MeshKeepAlive: meshIdle / 4, Now: n.now, Logger: n.log,
+	}
 	if n.opts.Sockets.Public != nil {
 		mesh.Accept = transport.MeshALPNs()
 	}
@@ -306,3 +308,8 @@ func (n *Node) startAdmin() error {
 	n.serveHTTP("admin address", server, func() error { return server.Serve(n.opts.Sockets.Admin) })
 	return nil
 }
+
+// meshIdle is how long a silent peer keeps its connections: longer than a busy
+// machine's scheduler may pause a node, because nothing waits for it (elections
+// and calls have times of their own).
+const meshIdle = 2 * time.Second
