@@ -17,7 +17,6 @@ const (
 	domainCommitment = 0x02
 	domainOrigin     = 0x03
 	domainRequest    = 0x04
-	domainSeed       = 0x05
 	domainState      = 0x06
 )
 
@@ -65,10 +64,14 @@ func ChainHash(prev, leaf Hash) Hash {
 	return sha256.Sum256(append(b, leaf[:]...))
 }
 
-// SeedCommitment is what a player sees of a sealed seed before any wager. Its
-// domain is apart from every use of the seed as a key.
+// SeedCommitment is what a player sees of a sealed seed before any wager:
+// SHA-256 over the length-prefixed domain and the seed, the formula of
+// gamelogic.Commitment. Its domain is apart from every use of the seed as a key.
 func SeedCommitment(seed [32]byte) Hash {
-	return sha256.Sum256(append([]byte{domainSeed}, seed[:]...))
+	const domain = "edgereel/seed-commitment/1"
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(domain)))
+	b = append(b, domain...)
+	return sha256.Sum256(append(b, seed[:]...))
 }
 
 // StateHash names a round's opaque state; the empty state has the zero hash.
