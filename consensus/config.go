@@ -41,9 +41,10 @@ func LAN() Timers {
 // Peers is what a group asks the other voters outside of Raft. Its methods are
 // called from several goroutines.
 type Peers interface {
-	// Clocks gives wall-clock readings in milliseconds of this node and of as
-	// many peers as make a majority with it, at most one per voter, or an error.
-	// It should return with the first majority instead of waiting for the rest.
+	// Clocks gives wall-clock readings in milliseconds, this node's first and
+	// then those of as many peers as make a majority of voters with it, at most
+	// one per voter, or an error. It should return with the first majority
+	// instead of waiting for the rest: a new leader waits for it.
 	Clocks(ctx context.Context, voters []string) ([]int64, error)
 	// Segment fetches a sealed journal segment from any voter that has it; ctx
 	// bounds reading it too. After a failure it is asked again and should try

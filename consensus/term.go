@@ -80,10 +80,12 @@ func (p *proposer) open(ctx context.Context) error {
 		return nil
 	}
 	p.term.number = 0
+	asked := make(chan readings, 1)
+	p.group.wg.Go(func() { asked <- p.askClocks(ctx) })
 	if err := p.group.raft.Barrier(proposeTimeout).Error(); err != nil {
 		return fmt.Errorf("apply what came before term %d: %w", number, err)
 	}
-	r := p.askClocks(ctx)
+	r := <-asked
 	if err := p.checkClocks(r); err != nil {
 		p.cfg.Logger.Warn("leader not ready", "shard", p.cfg.Shard, "term", number, "error", err)
 		return err
@@ -195,35 +197,72 @@ func (p *proposer) anchor(r readings) {
 	p.term.anchoredAt = r.at
 }
 
+// askClocks compares clocks with the first majority that answers. Where that
+// does not agree, the others decide: a quick peer with a wrong clock must not
+// unseat a leader with a right one.
 func (p *proposer) askClocks(ctx context.Context) readings {
 	asked, cancel := context.WithTimeout(ctx, clocksTimeout)
 	defer cancel()
 	ms, err := p.cfg.Peers.Clocks(asked, p.cfg.Voters)
 	if err != nil {
-		err = fmt.Errorf("compare clocks: %w", err)
+		return readings{err: fmt.Errorf("compare clocks: %w", err)}
 	}
-	return readings{ms: ms, at: time.Now(), err: err}
+	if !p.agree(ms) && len(ms) < len(p.cfg.Voters) {
+		ms = p.askEach(asked)
+	}
+	return readings{ms: ms, at: time.Now()}
 }
 
-// checkClocks gives leadership away where this node's clock does not agree with
-// a majority of the voters' clocks, its own among them.
-func (p *proposer) checkClocks(r readings) error {
-	if r.err != nil {
-		return r.err
+// askEach reads this node's clock and those of all peers that answer.
+func (p *proposer) askEach(ctx context.Context) []int64 {
+	pairs := make(chan []int64, len(p.cfg.Voters))
+	asked := 0
+	for _, v := range p.cfg.Voters {
+		if v == p.cfg.Node {
+			continue
+		}
+		asked++
+		p.group.wg.Go(func() {
+			ms, err := p.cfg.Peers.Clocks(ctx, []string{p.cfg.Node, v})
+			if err != nil {
+				ms = nil
+			}
+			pairs <- ms
+		})
 	}
-	if len(r.ms) > len(p.cfg.Voters) {
-		return fmt.Errorf("compare clocks: %d readings of %d voters", len(r.ms), len(p.cfg.Voters))
+	all := []int64{p.cfg.Now().UnixMilli()}
+	for range asked {
+		if ms := <-pairs; len(ms) == 2 {
+			all = append(all, ms[1])
+		}
 	}
+	return all
+}
+
+// agree says whether a majority of the voters' clocks, its own among them, is
+// near this node's.
+func (p *proposer) agree(clocksMS []int64) bool {
 	own := p.cfg.Now().UnixMilli()
 	near := 0
-	for _, ms := range r.ms {
+	for _, ms := range clocksMS {
 		if ms-own <= clockSlackMS && own-ms <= clockSlackMS {
 			near++
 		}
 	}
-	if 2*near > len(p.cfg.Voters) {
+	return 2*near > len(p.cfg.Voters)
+}
+
+// checkClocks gives leadership away where this node's clock is off.
+func (p *proposer) checkClocks(r readings) error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case len(r.ms) > len(p.cfg.Voters):
+		return fmt.Errorf("compare clocks: %d readings of %d voters", len(r.ms), len(p.cfg.Voters))
+	case p.agree(r.ms):
 		return nil
 	}
-	p.cfg.Logger.Error("this node's clock is off: it does not lead", "shard", p.cfg.Shard, "own_ms", own, "readings_ms", r.ms)
+	p.cfg.Logger.Error("this node's clock is off: it does not lead", "shard", p.cfg.Shard,
+		"own_ms", p.cfg.Now().UnixMilli(), "readings_ms", r.ms)
 	return errors.Join(errors.New("the leader's clock is off"), p.handOver())
 }
