@@ -191,13 +191,18 @@ func (m *Membership) Counts() map[string]int {
 
 // UpdateMeta changes what this node tells about itself and returns at once; the
 // others hear of it in the background. It errs when it would be too long to
-// gossip, and then nothing changes.
+// gossip, and then nothing changes. After Leave there is nothing more to tell,
+// and it does nothing.
 func (m *Membership) UpdateMeta(change func(*Status)) error {
-	if err := m.update(func(own *meta) {
+	err := m.update(func(own *meta) {
 		s := Status{Leads: append([]uint32(nil), own.Leads...), LoadPercent: own.Load, Draining: own.Draining}
 		change(&s)
 		own.Leads, own.Load, own.Draining = s.Leads, s.LoadPercent, s.Draining
-	}); err != nil {
+	})
+	if errors.Is(err, errLeft) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	select {

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -38,9 +39,39 @@ func slogLevel(level hclog.Level) slog.Level {
 }
 
 func (l hcLogger) Log(level hclog.Level, msg string, args ...any) {
-	if level != hclog.Off {
-		l.log.Log(context.Background(), slogLevel(level), msg, args...)
+	if level == hclog.Off || !l.enabled(level) {
+		return
 	}
+	l.log.Log(context.Background(), slogLevel(level), msg, readable(args)...)
+}
+
+// readable gives values as hclog prints them: deferred formats are carried
+// out, and what has a text form keeps it instead of being taken apart as JSON.
+func readable(args []any) []any {
+	values := make([]any, len(args))
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case hclog.Format:
+			values[i] = arg
+			if format, ok := first(v).(string); ok {
+				values[i] = fmt.Sprintf(format, v[1:]...)
+			}
+		case error:
+			values[i] = v
+		case fmt.Stringer:
+			values[i] = v.String()
+		default:
+			values[i] = arg
+		}
+	}
+	return values
+}
+
+func first(values []any) any {
+	if len(values) == 0 {
+		return nil
+	}
+	return values[0]
 }
 
 func (l hcLogger) Trace(msg string, args ...any) { l.Log(hclog.Trace, msg, args...) }
@@ -64,7 +95,7 @@ func (l hcLogger) Name() string       { return l.name }
 
 func (l hcLogger) With(args ...any) hclog.Logger {
 	l.args = append(append([]any(nil), l.args...), args...)
-	l.log = l.log.With(args...)
+	l.log = l.log.With(readable(args)...)
 	return l
 }
 
@@ -77,7 +108,7 @@ func (l hcLogger) Named(name string) hclog.Logger {
 
 func (l hcLogger) ResetNamed(name string) hclog.Logger {
 	l.name = name
-	l.log = l.base.With("component", name).With(l.args...)
+	l.log = l.base.With("component", name).With(readable(l.args)...)
 	return l
 }
 

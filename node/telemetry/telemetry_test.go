@@ -236,7 +236,7 @@ func TestHCLog_KeepsLevelsAndNames(t *testing.T) {
 	raft.Trace("too fine")
 	raft.Debug("fine")
 	raft.With("group", 2).Named("fsm").Warn("slow", "took", "1s")
-	raft.Error("broken", "error", errors.New("disk"))
+	raft.Error("broken", "error", errors.New("disk"), "servers", hclog.Fmt("%+v", []int{1}), "took", time.Second)
 	raft.Log(hclog.Off, "never")
 	telemetry.StdLog(tel.Log, "gossip").Print("[WARN] memberlist: refuting")
 	raft.StandardLogger(nil).Print("plain")
@@ -258,6 +258,9 @@ func TestHCLog_KeepsLevelsAndNames(t *testing.T) {
 	}
 	if got[1]["group"] != 2.0 || got[1]["took"] != "1s" {
 		t.Errorf("attributes are lost: %v", got[1])
+	}
+	if got[2]["error"] != "disk" || got[2]["servers"] != "[1]" || got[2]["took"] != "1s" {
+		t.Errorf("values are not readable: %v", got[2])
 	}
 	if raft.IsTrace() || !raft.IsDebug() || raft.GetLevel() != hclog.Debug {
 		t.Error("the level is not the logger's")

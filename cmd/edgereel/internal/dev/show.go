@@ -39,7 +39,7 @@ func (c *cluster) showGuide(took time.Duration) {
 		fmt.Fprintf(w, "  games         %s\n", strings.Join(c.games, ", "))
 	}
 	fmt.Fprintf(w, "\nTry next, in a second terminal:\n\n  %s play --game %s --rounds 200\n", c.self(), game)
-	fmt.Fprintf(w, "  kill -9 %-22d lose %s meanwhile\n", c.nodes[0].pid, sites[0].region)
+	fmt.Fprintf(w, "  kill -9 %d    # lose %s meanwhile\n", c.nodes[0].pid, sites[0].region)
 	fmt.Fprintf(w, "  %s ledger verify\n", c.self())
 	fmt.Fprintf(w, "  curl --cacert %s -H 'Content-Type: application/json' -H 'Authorization: Bearer %s' -d '{}' https://%s/edgereel.v1.PlayerService/ListGames\n",
 		c.l.caFile(), c.file.Players[1].Token, c.l.public(1))
