@@ -142,7 +142,9 @@ func (cfg *Config) raftConfig() *raft.Config {
 	rc.SnapshotThreshold = cfg.Timers.SnapshotEntries
 	rc.SnapshotInterval = cfg.Timers.SnapshotEvery
 	rc.TrailingLogs = cfg.Timers.TrailingEntries
-	rc.MaxAppendEntries = 64
+	// Entries are fat: a follower that catches up must get this many within one
+	// timeout of the transport, over a slow path too.
+	rc.MaxAppendEntries = 16
 	// One entry is in flight, so there is nothing to batch; and an entry that a
 	// shutdown finds in the buffer is never answered.
 	rc.BatchApplyCh = false

@@ -44,6 +44,7 @@ func TestGroup_FsyncFails(t *testing.T) {
 				if !errors.As(err, &failed) || failed.Effect != wallet.Unknown {
 					t.Errorf("an entry that may be on disk got %v", err)
 				}
+				eventually(t, "the replica is told to stop", time.Second, func() bool { return len(leader.fatals()) > 0 })
 				if f := leader.fatals(); len(f) != 1 || !errors.Is(f[0], errDisk) {
 					t.Errorf("told to stop by %v", f)
 				}

@@ -138,7 +138,7 @@ func (p *proposer) drain(first *pending) []*pending {
 		switch n := waiting[id]; {
 		case n == 0:
 			tasks = append(tasks, t)
-		case n > maxHeldPerWallet && id != wallet.ID{}:
+		case n > maxHeldPerWallet:
 			failAll([]*pending{t}, p.group.retryable(CodeOverloaded, nil))
 			continue
 		default:

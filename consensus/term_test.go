@@ -31,13 +31,13 @@ func TestGroup_ClockSteps(t *testing.T) {
 		leader.bend(8 * time.Hour)
 		settle(10 * time.Second)
 		leader.must(deposit(id, "d1", 1))
-		if ahead := leader.shardTime().Sub(time.Now()); ahead.Abs() > time.Second {
+		if ahead := time.Until(leader.shardTime()); ahead.Abs() > time.Second {
 			t.Errorf("shard time is %s ahead", ahead)
 		}
 		eventually(t, "another leads", 3*time.Minute, func() bool { return !leader.group.Leads() })
 		next := c.leader(leader.name)
 		next.must(deposit(id, "d2", 1))
-		if ahead := next.shardTime().Sub(time.Now()); ahead.Abs() > time.Second {
+		if ahead := time.Until(next.shardTime()); ahead.Abs() > time.Second {
 			t.Errorf("shard time is %s ahead under the next leader", ahead)
 		}
 	})
@@ -54,7 +54,7 @@ func TestGroup_PeerClockOff(t *testing.T) {
 			id := wallet.ID{1, 1}
 			leader.must(openWallet(id))
 			settle(3 * time.Minute)
-			if a := leader.must(deposit(id, "d1", 1)); time.UnixMilli(a.TimeMS).Sub(time.Now()).Abs() > time.Second {
+			if a := leader.must(deposit(id, "d1", 1)); time.Until(time.UnixMilli(a.TimeMS)).Abs() > time.Second {
 				t.Errorf("a peer %s off carries shard time to %s", skew, time.UnixMilli(a.TimeMS).UTC())
 			}
 			for _, name := range c.names {
@@ -74,7 +74,7 @@ func TestGroup_AnchorRenewed(t *testing.T) {
 		leader.must(openWallet(id))
 		settle(5 * time.Minute)
 		a := leader.must(deposit(id, "d1", 1))
-		if off := time.UnixMilli(a.TimeMS).Sub(time.Now()); off.Abs() > time.Second {
+		if off := time.Until(time.UnixMilli(a.TimeMS)); off.Abs() > time.Second {
 			t.Errorf("shard time is off by %s", off)
 		}
 		anchors := 0
