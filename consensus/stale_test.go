@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/edgereel/edgereel/wallet"
 )
 
@@ -106,5 +108,53 @@ func TestGroup_Deadline(t *testing.T) {
 		if evaluated {
 			t.Error("a task without deadline left was evaluated")
 		}
+	})
+}
+
+// TestGroup_RefusalOfAnotherTerm freezes a leader between preparing a refusal
+// and proposing it, for as long as another leader takes a deposit and gives
+// leadership back: the entry commits, but what it carries is not the truth.
+func TestGroup_RefusalOfAnotherTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 22)
+		old := c.start()
+		id := wallet.ID{1, 1}
+		old.must(openWallet(id))
+		prepared, thaw := make(chan struct{}), make(chan struct{})
+		answered := make(chan error, 1)
+		go func() {
+			first := true
+			_, err := old.group.Submit(t.Context(), Task{Wallet: id, Prepare: func(_ context.Context, view func(func(*wallet.Shard))) (wallet.Op, *wallet.Result, error) {
+				var balance int64
+				view(func(s *wallet.Shard) { v, _ := s.View(id); balance = v.BalanceMinor })
+				if first {
+					first = false
+					close(prepared)
+					<-thaw
+				}
+				if balance < 500 {
+					return nil, nil, &wallet.Refusal{Effect: wallet.NotApplied, Code: wallet.CodeInsufficientFunds}
+				}
+				return &wallet.Read{Wallet: id}, nil, nil
+			}})
+			answered <- err
+		}()
+		<-prepared
+		c.net.Isolate(old.name)
+		next := c.leader(old.name)
+		next.must(deposit(id, "d1", 1000))
+		c.net.Rejoin(old.name)
+		eventually(t, "the old leader leads again", time.Minute, func() bool {
+			to := raft.ServerID(old.name)
+			return old.group.rules() || next.group.raft.LeadershipTransferToServer(to, raft.ServerAddress(to)).Error() == nil
+		})
+		eventually(t, "the old leader leads", time.Minute, old.group.rules)
+		close(thaw)
+		var failed *Error
+		if err := <-answered; !errors.As(err, &failed) || failed.Effect != wallet.NotAppliedRetryable {
+			t.Errorf("a refusal from before the deposit came as %v", err)
+		}
+		c.leader("").must(deposit(id, "d2", 1))
+		c.agree()
 	})
 }
