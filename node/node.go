@@ -150,12 +150,14 @@ func (n *Node) Drain(ctx context.Context) error {
 // Close ends everything and waits for it, newest first. It is idempotent.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
-		n.cancel(nil)
 		for _, c := range slices.Backward(n.cleanup) {
 			if err := c.close(); err != nil {
 				n.closeErr = errors.Join(n.closeErr, fmt.Errorf("close %s: %w", c.name, err))
 			}
 		}
+		// Only now: the endpoints run under this context, and what ends before
+		// them still has calls to answer.
+		n.cancel(nil)
 		n.wg.Wait()
 	})
 	return n.closeErr

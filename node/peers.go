@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -146,7 +147,15 @@ func (p *peers) Healthy(node string) time.Duration {
 }
 
 // servePeer answers the calls of other nodes.
-func (n *Node) servePeer(ctx context.Context, _ transport.Identity, method string, body []byte) ([]byte, error) {
+func (n *Node) servePeer(ctx context.Context, peer transport.Identity, method string, body []byte) (_ []byte, err error) {
+	defer func() {
+		// One call's fault must not take this node's replicas down, nor be sent
+		// on to bring down the next node.
+		if cause := recover(); cause != nil {
+			n.log.ErrorContext(ctx, "a call of a peer panicked", "peer", peer.Node, "method", method, "cause", cause, "stack", string(debug.Stack()))
+			err = errors.New("the call panicked")
+		}
+	}()
 	switch method {
 	case methodForward:
 		return n.router.ServeForwarded(ctx, body)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -48,22 +49,22 @@ func (n *Node) openReplica(shard config.Shard) (*replica, error) {
 		return r, fmt.Errorf("open snapshots of shard %d: %w", shard.ID, err)
 	}
 	logs := n.store.Group(shard.ID)
+	stream := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: n.mesh.RaftLayer(shard.ID), MaxPool: 3, Timeout: raftTimeout, MaxRPCsInFlight: 4, Logger: raftLog,
+	})
 	r.group, err = consensus.Open(consensus.Config{
 		Cluster: n.cfg.Cluster, Shard: shard.ID, Node: n.cfg.Node, Voters: shard.Voters, Home: n.homeVoter(shard),
 		Timers: n.timers(), Logs: logs, Stable: logs, Snapshots: snapshots,
-		Transport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-			Stream: n.mesh.RaftLayer(shard.ID), MaxPool: 3, Timeout: raftTimeout, MaxRPCsInFlight: 4, Logger: raftLog,
-		}),
-		Journal: r.journal, Peers: n.peers, Bootstrap: n.bootstrap,
+		Transport: stream, Journal: r.journal, Peers: n.peers, Bootstrap: n.bootstrap,
 		Now: n.now, Rand: n.opts.Rand, Logger: n.log, RaftLogger: raftLog, Observer: observer{n}, OnFatal: n.fatal,
 		QueueSize: n.cfg.Limits.Queue,
 	})
 	if err != nil {
-		return r, err
+		return r, errors.Join(err, stream.Close())
 	}
 	n.router.Attach(shard.ID, leader.New(leader.Config{
 		Node: n.cfg.Node, Shard: shard.ID, Group: r.group, Journal: r.journal, Modules: n.host,
-		Seeds: n.ring, Directory: n.directory, Metrics: n.tel.Metrics, Now: n.now, Rand: n.opts.Rand,
+		Seeds: n.ring, Directory: n.directory, Metrics: n.tel.Metrics, Now: n.now, Rand: n.opts.Rand, Logger: n.log,
 		MaxStakeMinor: n.cfg.Limits.MaxStakeMinor,
 	}), r.group)
 	return r, nil

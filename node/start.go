@@ -25,11 +25,16 @@ import (
 
 func (n *Node) startSecrets() error {
 	var err error
-	if n.ring, err = seeds.LoadRing(n.cfg.Keys.Seeds, n.opts.Rand); err != nil {
-		return fmt.Errorf("load seed keys: %w", err)
+	// A node that votes in no shard may hold neither; its config was checked.
+	if path := n.cfg.Keys.Seeds; path != "" {
+		if n.ring, err = seeds.LoadRing(path, n.opts.Rand); err != nil {
+			return fmt.Errorf("load seed keys: %w", err)
+		}
 	}
-	if n.directory, err = seeds.LoadDirectory(n.cfg.Keys.Directory, n.opts.Rand); err != nil {
-		return fmt.Errorf("load directory key: %w", err)
+	if path := n.cfg.Keys.Directory; path != "" {
+		if n.directory, err = seeds.LoadDirectory(path, n.opts.Rand); err != nil {
+			return fmt.Errorf("load directory key: %w", err)
+		}
 	}
 	if n.tokens, err = seeds.LoadTokens(n.cfg.Keys.Tokens); err != nil {
 		return fmt.Errorf("load token keys: %w", err)
@@ -176,22 +181,13 @@ func (n *Node) startMembership() error {
 		return fmt.Errorf("start membership: %w", err)
 	}
 	n.onClose("membership", members.Close)
-	n.mu.Lock()
 	n.members = members
-	n.mu.Unlock()
 	n.peers = &peers{node: n.cfg.Node, rpc: n.rpc, now: n.now, members: n.members}
 	return nil
 }
 
 func (n *Node) memberChanged(e membership.Event) {
 	n.log.Info("member "+string(e.Kind), "member", e.Member.Node, "member_region", e.Member.Region, "state", e.Member.State)
-	// The first events may come before New has the membership in hand.
-	n.mu.Lock()
-	members := n.members
-	n.mu.Unlock()
-	if members != nil {
-		n.tel.Metrics.Members(members.Counts())
-	}
 }
 
 func (n *Node) startShards() error {
@@ -203,7 +199,7 @@ func (n *Node) startShards() error {
 	if err != nil {
 		return err
 	}
-	n.router = router.New(router.Config{Node: n.cfg.Node, Slots: slots, Mesh: n.rpc, Logger: n.log, Hint: n.gossipedLeader})
+	n.router = router.New(router.Config{Node: n.cfg.Node, Slots: slots, Mesh: n.rpc, Logger: n.log, Tracer: n.tel.Tracer, Hint: n.gossipedLeader})
 	journals := map[uint32]*storage.Journal{}
 	for _, s := range n.cfg.Votes() {
 		r, err := n.openReplica(s)
@@ -236,20 +232,27 @@ func (n *Node) gossipedLeader(shard uint32) string {
 }
 
 func (n *Node) startPublic() error {
-	issuer, err := n.tokens.Issuer(n.cfg.Cluster, n.now)
-	if err != nil {
-		return fmt.Errorf("prepare token issuer: %w", err)
-	}
 	auditor := &audit.Service{Node: n.cfg.Node, Modules: n.host, Seeds: n.ring}
 	for _, s := range n.cfg.Votes() {
 		r := n.replicas[s.ID]
 		auditor.Replicas = append(auditor.Replicas, audit.Replica{Shard: s.ID, State: r.group, Journal: r.journal})
 	}
-	g := gateway.New(gateway.Config{
-		Node: n.cfg.Node, Router: n.router, Tokens: n.tokens.Verifier(n.cfg.Cluster, n.now), Issuer: issuer, Directory: n.directory,
+	cfg := gateway.Config{
+		Node: n.cfg.Node, Router: n.router, Tokens: n.tokens.Verifier(n.cfg.Cluster, n.now),
 		Games: n.listGames, Replica: n.replicaOf, Audit: auditor, Cluster: n,
 		RatePerSecond: n.cfg.Limits.RatePerSecond, Burst: n.cfg.Limits.Burst, Now: n.now, Rand: n.opts.Rand,
-	})
+		Metrics: n.tel.Metrics, Logger: n.log,
+	}
+	if n.directory != nil {
+		cfg.Directory = n.directory
+	}
+	if issuer, err := n.tokens.Issuer(n.cfg.Cluster, n.now); err == nil {
+		cfg.Issuer = &issuer
+	} else {
+		n.log.Info("this node verifies tokens and issues none", "reason", err)
+	}
+	g := gateway.New(cfg)
+	var err error
 	handler := otelhttp.NewHandler(g.Handler(), "gateway", otelhttp.WithTracerProvider(n.tel.TracerProvider),
 		otelhttp.WithPropagators(n.tel.Propagator), otelhttp.WithMeterProvider(noop.NewMeterProvider()))
 	n.public, err = transport.ServePublic(transport.PublicConfig{
@@ -281,6 +284,8 @@ func (n *Node) replicaOf(shard uint32) gateway.Replica {
 // listGames joins what the modules say with whether the shards take rounds.
 func (n *Node) listGames() []gateway.Game {
 	enabled := map[string]bool{}
+	// A node without a replica cannot tell; the shard decides at every round.
+	unknown := len(n.replicas) == 0
 	for _, s := range n.cfg.Votes() {
 		n.replicas[s.ID].group.View(func(sh *wallet.Shard) {
 			for _, g := range sh.Games() {
@@ -291,7 +296,7 @@ func (n *Node) listGames() []gateway.Game {
 	var list []gateway.Game
 	for _, m := range n.modules {
 		man := m.Manifest()
-		g := gateway.Game{ID: man.ID, Version: man.Release, Digest: wallet.Hash(m.Digest()).String(), Enabled: enabled[man.ID]}
+		g := gateway.Game{ID: man.ID, Version: man.Release, Digest: wallet.Hash(m.Digest()).String(), Enabled: unknown || enabled[man.ID]}
 		for _, mode := range man.Modes {
 			g.Modes = append(g.Modes, gateway.Mode{Name: mode.Name, CostX100: uint32(mode.CostX100), RTP: mode.RTP, MaxWinX: uint64(mode.MaxWinX)})
 		}
@@ -304,9 +309,25 @@ func (n *Node) startAdmin() error {
 	if n.opts.Sockets.Admin == nil {
 		return nil
 	}
-	server := &http.Server{Handler: n.tel.AdminMux(), ReadHeaderTimeout: 5 * time.Second}
+	mux := n.tel.AdminMux()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" {
+			n.measure()
+		}
+		mux.ServeHTTP(w, r)
+	})
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	n.serveHTTP("admin address", server, func() error { return server.Serve(n.opts.Sockets.Admin) })
 	return nil
+}
+
+// measure sets the metrics that are read and not counted.
+func (n *Node) measure() {
+	n.tel.Metrics.Members(n.members.Counts())
+	for id, r := range n.replicas {
+		st := r.group.Status()
+		n.tel.Metrics.Shard(id, st.Head.Seq, st.CommitIndex-min(st.AppliedIndex, st.CommitIndex))
+	}
 }
 
 // meshIdle is how long a silent peer keeps its connections: longer than a busy

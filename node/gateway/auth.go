@@ -65,7 +65,9 @@ func (g *Gateway) admit(ctx context.Context, role string) (admitted, error) {
 	a.principal = &edgereelv1.Principal{
 		Operator: c.claims.Operator, Player: c.claims.Player, Wallet: c.claims.Wallet, Roles: c.claims.Roles,
 	}
-	if a.unlessDecided == "" && !g.rates.allow(c.claims.Operator+"\x00"+c.claims.Player) {
+	// An expired token is held to its rate too: the rate's refusal is the
+	// cheaper one, and it is the one a repeat may turn around.
+	if !g.rates.allow(c.claims.Operator + "\x00" + c.claims.Player) {
 		a.unlessDecided = string(leader.CodeRateLimited)
 	}
 	return a, nil

@@ -13,14 +13,18 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/edgereel/edgereel/api"
+	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/api/edgereel/v1/edgereelv1connect"
 	"github.com/edgereel/edgereel/api/token"
 	"github.com/edgereel/edgereel/node/leader"
@@ -46,12 +50,20 @@ type Directory interface {
 	Lookup(operator, player, currency string) [32]byte
 }
 
+// Metrics counts what callers are told.
+type Metrics interface {
+	// Refused is told of every call that ends in an error.
+	Refused(code, effect string)
+}
+
 // Config is what a gateway is made of.
 type Config struct {
-	Node      string
-	Router    Router
-	Tokens    token.Verifier
-	Issuer    token.Issuer
+	Node   string
+	Router Router
+	Tokens token.Verifier
+	// Issuer and Directory are nil on a node that does not hold their keys; it
+	// then issues no tokens and opens no wallets.
+	Issuer    *token.Issuer
 	Directory Directory
 	// Games describes what the modules of this node offer.
 	Games func() []Game
@@ -64,8 +76,8 @@ type Config struct {
 	Burst         int
 	Now           func() time.Time
 	Rand          io.Reader
-	// Interceptors run before the gateway's own, e.g. tracing.
-	Interceptors []connect.ServerInterceptor
+	Metrics       Metrics
+	Logger        *slog.Logger
 }
 
 // Gateway answers players and operators.
@@ -81,12 +93,44 @@ func New(cfg Config) *Gateway {
 
 // Handler serves the public services.
 func (g *Gateway) Handler() http.Handler {
-	server := connect.NewServer(append([]connect.ServerInterceptor{api.Effects()}, g.cfg.Interceptors...)...)
+	server := connect.NewServer(g.count, api.Effects(), g.survive)
 	edgereelv1connect.RegisterPlayerServiceHandler(server, &players{g})
 	edgereelv1connect.RegisterOperatorServiceHandler(server, &operators{g})
 	edgereelv1connect.RegisterAuditServiceHandler(server, &auditors{g, g.cfg.Audit})
 	edgereelv1connect.RegisterClusterServiceHandler(server, &watchers{g, g.cfg.Cluster})
 	return g.authenticate(api.Handler(server))
+}
+
+// count tells the metrics of every call that ends in an error.
+func (g *Gateway) count(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		err := next(ctx, spec, stream)
+		if err != nil {
+			d := api.DetailOf(err)
+			g.cfg.Metrics.Refused(d.GetCode(), api.EffectWord(d.GetEffect()))
+		}
+		return err
+	}
+}
+
+// survive answers a call whose handler panicked: its effect is unknown, and the
+// node goes on.
+func (g *Gateway) survive(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) (err error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				g.cfg.Logger.ErrorContext(ctx, "a call panicked", "procedure", spec.Procedure, "cause", cause, "stack", string(debug.Stack()))
+				err = fmt.Errorf("panic: %v", cause)
+			}
+		}()
+		return next(ctx, spec, stream)
+	}
+}
+
+// absent is for what this node has no keys for and another node may do.
+func absent(what string) error {
+	return api.Error(edgereelv1.Effect_EFFECT_NOT_APPLIED_RETRYABLE, "not_here", connect.CodeUnavailable,
+		"Repeat the request at another node.", "this node holds no key to %s", what)
 }
 
 // route brings a call on a wallet to its shard's leader.

@@ -39,6 +39,9 @@ func (o *operators) OpenWallet(ctx context.Context, req *edgereelv1.OpenWalletRe
 	if err != nil {
 		return nil, err
 	}
+	if o.cfg.Directory == nil {
+		return nil, absent("the directory of players")
+	}
 	if req.GetPlayer() == "" || len(req.GetPlayer()) > 128 {
 		return nil, invalid("a player id has 1 to 128 bytes")
 	}
@@ -121,21 +124,27 @@ func (o *operators) Reverse(ctx context.Context, req *edgereelv1.ReverseRequest)
 
 // IssuePlayerToken signs a token for a wallet of the calling operator.
 func (o *operators) IssuePlayerToken(ctx context.Context, req *edgereelv1.IssuePlayerTokenRequest) (*edgereelv1.IssuePlayerTokenResponse, error) {
-	ttl := time.Duration(req.GetTtlSeconds()) * time.Second
-	if req.GetTtlSeconds() <= 0 || req.GetTtlSeconds() > int64(maxTokenTTL/time.Second) {
-		return nil, invalid("ttl_seconds is %d; it must be 1 to %d", req.GetTtlSeconds(), int64(maxTokenTTL/time.Second))
-	}
-	if req.GetPlayer() == "" {
-		return nil, invalid("a token names its player")
-	}
-	// Reading the wallet proves that it exists and is the operator's.
-	if _, err := o.GetWallet(ctx, &edgereelv1.OperatorGetWalletRequest{Wallet: req.GetWallet()}); err != nil {
-		return nil, err
-	}
 	a, err := o.admit(ctx, RoleOperator)
+	if err == nil {
+		err = a.unkeyed()
+	}
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case o.cfg.Issuer == nil:
+		return nil, absent("sign tokens")
+	case req.GetTtlSeconds() <= 0 || req.GetTtlSeconds() > int64(maxTokenTTL/time.Second):
+		return nil, invalid("ttl_seconds is %d; it must be 1 to %d", req.GetTtlSeconds(), int64(maxTokenTTL/time.Second))
+	case req.GetPlayer() == "":
+		return nil, invalid("a token names its player")
+	}
+	// Reading the wallet proves that it exists and is the operator's.
+	read := &edgereelv1.OperatorGetWalletRequest{Wallet: req.GetWallet()}
+	if err := o.route(ctx, a, req.GetWallet(), "OperatorGetWallet", read, &edgereelv1.OperatorGetWalletResponse{}); err != nil {
+		return nil, err
+	}
+	ttl := time.Duration(req.GetTtlSeconds()) * time.Second
 	text, err := o.cfg.Issuer.Player(a.principal.GetOperator(), req.GetPlayer(), req.GetWallet(), ttl)
 	if err != nil {
 		return nil, fmt.Errorf("sign a player token: %w", err)

@@ -18,6 +18,9 @@ const (
 	CodeRateLimited  wallet.Code = "rate_limited"
 )
 
+// codeUnknownStep is for a step no journal entry decided.
+const codeUnknownStep wallet.Code = "unknown_step"
+
 // refuse builds a final refusal outside the ledger.
 func refuse(code wallet.Code, format string, args ...any) *wallet.Refusal {
 	return &wallet.Refusal{Effect: wallet.NotApplied, Code: code, Detail: fmt.Sprintf(format, args...)}
@@ -39,10 +42,15 @@ func APIError(err error) error {
 		if group.Effect == wallet.NotAppliedRetryable {
 			detail.RetryAfterMs = 50
 		}
+		if group.Code == consensus.CodeInternal {
+			return api.DetailedError(detail, connect.CodeInternal, "the shard could not prepare the request")
+		}
 		err := api.DetailedError(detail, connect.CodeUnavailable, "the shard did not answer: %w", reason(group))
 		return &redirected{error: err, leader: group.Leader}
 	}
-	return api.Error(edgereelv1.Effect_EFFECT_UNKNOWN, "internal", connect.CodeInternal, hint(""), "the node failed: %w", err)
+	// Package api gives an error that nobody wrote for a caller its effect,
+	// unknown, and keeps its text on this side.
+	return err
 }
 
 // redirected is an error of a group with the leader to ask instead.
@@ -82,7 +90,7 @@ func effect(e wallet.Effect) edgereelv1.Effect {
 
 func status(r *wallet.Refusal) connect.Code {
 	switch r.Code {
-	case wallet.CodeUnknownWallet, wallet.CodeUnknownGame, wallet.CodeUnknownSession, wallet.CodeUnknownRound:
+	case wallet.CodeUnknownWallet, wallet.CodeUnknownGame, wallet.CodeUnknownSession, wallet.CodeUnknownRound, codeUnknownStep:
 		return connect.CodeNotFound
 	case wallet.CodeInvalid, wallet.CodeUnknownMode, wallet.CodeUnknownCurrency, wallet.CodeBadStake, wallet.CodeOverflow,
 		wallet.CodeWrongCurrency, wallet.CodeActionNotAllowed:

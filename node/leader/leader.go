@@ -15,14 +15,13 @@ package leader
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/edgereel/edgereel/api"
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/consensus"
 	"github.com/edgereel/edgereel/node/rounds"
@@ -67,10 +66,10 @@ type Journal interface {
 // Metrics counts what a leader decides.
 type Metrics interface {
 	// Step is told of every settled step, Incident of every failed one, and
-	// Refused of every refusal.
+	// Evaluated of the time a step spent in its module.
 	Step(game, mode, currency string, opened bool, stakeMinor, winMinor int64)
 	Incident(game string)
-	Refused(code, effect string)
+	Evaluated(game string, took time.Duration)
 }
 
 // Config is what a service is made of; all fields are required.
@@ -94,17 +93,14 @@ type Config struct {
 type Service struct {
 	cfg Config
 
-	// mu guards cycles: when this node last saw a wallet open a round, in its
-	// own time, so that skew can only delay the next one (PROTOCOL 2).
-	mu     sync.Mutex
-	cycles map[wallet.ID]time.Time
 	// started counts as the last round of every wallet after a restart.
 	started time.Time
+	cycles  cycles
 }
 
 // New makes the service of one shard.
 func New(cfg Config) *Service {
-	return &Service{cfg: cfg, cycles: map[wallet.ID]time.Time{}, started: cfg.Now()}
+	return &Service{cfg: cfg, started: cfg.Now(), cycles: cycles{until: map[wallet.ID]time.Time{}}}
 }
 
 // Call is an authenticated request. Principal says who asks.
@@ -119,11 +115,15 @@ type Call struct {
 // Serve answers one call. The error carries its effect (package api).
 func (s *Service) Serve(ctx context.Context, call Call) (proto.Message, error) {
 	res, err := s.serve(ctx, &call)
-	if err != nil {
-		s.count(err)
-		return nil, APIError(err)
+	if err == nil {
+		return res, nil
 	}
-	return res, nil
+	answer := APIError(err)
+	if code := api.DetailOf(answer).GetCode(); code == "" || code == string(consensus.CodeInternal) {
+		// The caller is not told the cause, which may hold anything.
+		s.cfg.Logger.ErrorContext(ctx, "a call failed", "shard", s.cfg.Shard, "request", call.Request.ProtoReflect().Descriptor().Name(), "error", err)
+	}
+	return nil, answer
 }
 
 func (s *Service) serve(ctx context.Context, call *Call) (proto.Message, error) {
@@ -158,19 +158,6 @@ func (s *Service) serve(ctx context.Context, call *Call) (proto.Message, error) 
 	return nil, refuse("unknown_procedure", "no shard answers %T", call.Request)
 }
 
-func (s *Service) count(err error) {
-	var refusal *wallet.Refusal
-	var group *consensus.Error
-	switch {
-	case errors.As(err, &refusal):
-		s.cfg.Metrics.Refused(string(refusal.Code), refusal.Effect.String())
-	case errors.As(err, &group):
-		s.cfg.Metrics.Refused(string(group.Code), group.Effect.String())
-	default:
-		s.cfg.Metrics.Refused("internal", wallet.Unknown.String())
-	}
-}
-
 // own checks that the caller may touch a wallet, on the state a task meets.
 func own(sh *wallet.Shard, p *edgereelv1.Principal, id wallet.ID) error {
 	v, ok := sh.View(id)
@@ -194,28 +181,29 @@ func (c *Call) gated() error {
 
 // commit brings one operation through the log. decide looks at the state: it
 // finds a decided key, a refusal, or what build needs to make the operation.
-// A gated call is answered by decide alone and never reaches the log.
+// A gated call proposes nothing of its own. Its refusal is given by the
+// proposer all the same: an earlier copy of the key that waits there or is in
+// flight is decided first. Only a rate is held before that, because its refusal
+// asks for a repeat and must cost less than what it bounds.
 func (s *Service) commit(ctx context.Context, call *Call, id wallet.ID, decide func(*wallet.Shard) (*wallet.Result, error), build func() (wallet.Op, error)) (wallet.Result, error) {
 	look := func(view func(func(*wallet.Shard))) (res *wallet.Result, err error) {
 		view(func(sh *wallet.Shard) { res, err = decide(sh) })
 		return res, err
 	}
-	if call.UnlessDecided != "" {
-		res, err := look(s.cfg.Group.View)
-		if res == nil && err == nil {
-			err = call.gated()
+	if call.UnlessDecided == string(CodeRateLimited) {
+		if res, err := look(s.cfg.Group.View); res == nil && err == nil {
+			return wallet.Result{}, call.gated()
 		}
-		if err != nil {
-			return wallet.Result{}, err
-		}
-		return *res, nil
 	}
 	ans, err := s.cfg.Group.Submit(ctx, consensus.Task{
 		Wallet: id,
 		Prepare: func(_ context.Context, view func(func(*wallet.Shard))) (wallet.Op, *wallet.Result, error) {
 			res, err := look(view)
-			if res != nil || err != nil {
+			switch {
+			case res != nil || err != nil:
 				return nil, res, err
+			case call.UnlessDecided != "":
+				return nil, nil, call.gated()
 			}
 			op, err := build()
 			return op, nil, err

@@ -126,6 +126,7 @@ func (s *Service) play(ctx context.Context, call *Call, req *edgereelv1.PlayRequ
 		return repeat, err
 	}, func() (wallet.Op, error) {
 		op, err := s.evaluate(ctx, call, step, ev)
+		presentation = nil
 		if p, ok := op.(*wallet.Play); ok {
 			presentation = p.Presentation
 		}
@@ -139,7 +140,7 @@ func (s *Service) play(ctx context.Context, call *Call, req *edgereelv1.PlayRequ
 			return nil, err
 		}
 	} else {
-		s.countStep(&res, step.Mode)
+		s.countStep(&res, step.Mode, ev.MinCycleMS)
 	}
 	return s.playResponse(&res, presentation), nil
 }
@@ -157,10 +158,12 @@ func (s *Service) evaluate(ctx context.Context, call *Call, step wallet.PlayRequ
 	defer span.End()
 	// A step is evaluated to its end: a caller that leaves must not decide
 	// whether an outcome it could have seen is recorded.
+	start := time.Now()
 	op, err := rounds.Evaluate(context.WithoutCancel(ctx), s.cfg.Modules, (*gamelogic.Module).Play, meta(call, ""), step, ev, seed)
 	if refusal := (*wallet.Refusal)(nil); err != nil && !errors.As(err, &refusal) {
 		return nil, notReady(err)
 	}
+	s.cfg.Metrics.Evaluated(ev.Game, time.Since(start))
 	return op, err
 }
 
@@ -178,29 +181,26 @@ func (s *Service) checkCycle(id wallet.ID, minMS int64) error {
 	if minMS == 0 {
 		return nil
 	}
-	now := s.cfg.Now()
-	s.mu.Lock()
-	last, seen := s.cycles[id]
-	s.mu.Unlock()
+	cycle := time.Duration(minMS) * time.Millisecond
+	until, seen := s.cycles.get(id)
 	if !seen {
-		last = s.started
+		until = s.started.Add(cycle)
 	}
-	if now.Sub(last) < time.Duration(minMS)*time.Millisecond {
+	if s.cfg.Now().Before(until) {
 		return &wallet.Refusal{Effect: wallet.NotAppliedRetryable, Code: wallet.CodeTooFast, Detail: fmt.Sprintf("a game cycle lasts at least %d ms", minMS)}
 	}
 	return nil
 }
 
-func (s *Service) countStep(r *wallet.Result, mode string) {
+func (s *Service) countStep(r *wallet.Result, mode string, minCycleMS int64) {
 	if r.Incident != "" {
 		s.cfg.Metrics.Incident(r.Game)
 		return
 	}
 	opened := r.CostMinor > 0
-	if opened {
-		s.mu.Lock()
-		s.cycles[r.Wallet] = s.cfg.Now()
-		s.mu.Unlock()
+	if opened && minCycleMS > 0 {
+		now := s.cfg.Now()
+		s.cycles.set(r.Wallet, now, now.Add(time.Duration(minCycleMS)*time.Millisecond))
 	}
 	s.cfg.Metrics.Step(r.Game, mode, r.Currency, opened, r.CostMinor, r.WinMinor)
 }
@@ -256,10 +256,12 @@ func (s *Service) lookUpStep(ctx context.Context, call *Call, req *edgereelv1.Lo
 	switch {
 	case found != nil:
 		return found, nil
+	case ctx.Err() != nil:
+		return nil, &consensus.Error{Effect: wallet.NotAppliedRetryable, Code: consensus.CodeDeadline, Err: errors.New("the journal was not read in time")}
 	case err != nil:
 		return nil, fmt.Errorf("look up step %d: %w", req.GetStep(), err)
 	}
-	return nil, refuse("unknown_step", "step %d of session %s was not decided", req.GetStep(), sess)
+	return nil, refuse(codeUnknownStep, "step %d of session %s was not decided", req.GetStep(), sess)
 }
 
 func (s *Service) closeSession(ctx context.Context, call *Call, req *edgereelv1.CloseSessionRequest) (proto.Message, error) {

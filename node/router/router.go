@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/edgereel/edgereel/api"
@@ -66,6 +67,8 @@ type Config struct {
 	Slots  *SlotMap
 	Mesh   Caller
 	Logger *slog.Logger
+	// Tracer makes the span of a forwarded call on the node that serves it.
+	Tracer trace.Tracer
 	// Hint gives the leader of a shard as gossip knows it, "" for none.
 	Hint func(shard uint32) string
 }
@@ -181,7 +184,7 @@ func (r *Router) Call(ctx context.Context, shard Shard, procedure string, call l
 // transient tells whether another attempt with the same body can do better.
 func transient(d *edgereelv1.ErrorDetail) bool {
 	switch d.GetCode() {
-	case "not_leader", "draining", "not_ready", "unresolved", "unreachable", "deadline":
+	case "not_leader", "draining", "not_ready", "unavailable", "unresolved", "unreachable", "deadline":
 		return true
 	}
 	return false

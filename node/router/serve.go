@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/edgereel/edgereel/api"
@@ -63,6 +64,10 @@ func (r *Router) ServeForwarded(ctx context.Context, body []byte) ([]byte, error
 	if err := proto.Unmarshal(body, &f); err != nil {
 		return nil, fmt.Errorf("read forwarded call: %w", err)
 	}
+	// The mesh brought the caller's trace; a span of this node's own carries it
+	// on, so that what the leader does is recorded here.
+	ctx, span := r.cfg.Tracer.Start(ctx, "forwarded", trace.WithSpanKind(trace.SpanKindServer))
+	defer span.End()
 	reply := &edgereelv1.ForwardedReply{Version: wireVersion}
 	response, err := r.serveForwarded(ctx, &f)
 	if err == nil {
