@@ -190,10 +190,7 @@ func (c *cluster) compare(seen look, now time.Time) {
 		n, s := &c.nodes[i], seen.nodes[i]
 		c.adopt(i, s)
 		if !n.restartAt.IsZero() && now.After(n.restartAt) {
-			if err := c.start(i); err != nil {
-				n.restartAt = now.Add(restartDelay)
-				c.show(sites[i].node, "cannot be started: %v", err)
-			}
+			c.restart(i, now)
 		}
 		switch {
 		case s.answers:
@@ -216,6 +213,18 @@ func (c *cluster) compare(seen look, now time.Time) {
 		}
 	}
 	c.compareLeads(seen)
+}
+
+func (c *cluster) restart(i int, now time.Time) {
+	err := c.start(i)
+	if err == nil {
+		err = c.writeFile()
+	} else {
+		c.nodes[i].restartAt = now.Add(restartDelay)
+	}
+	if err != nil {
+		c.show(sites[i].node, "restart: %v", err)
+	}
 }
 
 // adopt takes over a node that was started by hand in place of a lost one, so

@@ -1,3 +1,5 @@
+//go:build unix
+
 package dev
 
 import (
@@ -214,6 +216,61 @@ func TestRun_KillFreezeRestart(t *testing.T) {
 	}
 	if err := again.stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Without a folder of its own a run leaves nothing behind, and with Restart a
+// killed node comes back without a hand.
+func TestRun_RestartsAndLeavesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three processes")
+	}
+	r := runDev(t, Options{Restart: true})
+	var dir string
+	eventually(t, 60*time.Second, func() bool {
+		_, rest, found := strings.Cut(r.screen.String(), " s, in ")
+		dir, _, _ = strings.Cut(rest, "\n")
+		return found && strings.Contains(r.screen.String(), "ap-south-1  joined")
+	}, r.screen.String)
+	f := r.awaitFile(t, dir)
+	if err := syscall.Kill(f.Nodes[2].PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, func() bool { return strings.Contains(r.screen.String(), "ap-south-1  back (pid ") }, r.screen.String)
+	// A frozen node does not hear SIGTERM until it is thawed.
+	if err := syscall.Kill(f.Nodes[0].PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	last := r.awaitFile(t, dir)
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if last.Nodes[2].PID == f.Nodes[2].PID {
+		t.Error("cluster.json still names the killed process")
+	}
+	for _, n := range last.Nodes {
+		if alive(n.PID) {
+			t.Errorf("process %d of %s is left", n.PID, n.Node)
+		}
+	}
+	if !missing(dir) {
+		t.Errorf("the temporary folder %s is left", dir)
+	}
+	if strings.Contains(r.screen.String(), "is killed") {
+		t.Errorf("a node did not stop as planned:\n%s", r.screen.String())
+	}
+}
+
+func TestRun_PortInUse(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() //nolint:errcheck // the test is over
+	base := listener.Addr().(*net.TCPAddr).Port
+	err = Run(t.Context(), Options{Data: t.TempDir(), BasePort: base, Out: io.Discard, Executable: os.Args[0]})
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d/tcp", base)) || !strings.Contains(err.Error(), "--base-port") {
+		t.Errorf("port in use: %v", err)
 	}
 }
 
