@@ -190,11 +190,11 @@ func (h *handle) attemptTime(op operation, p *progress) time.Duration {
 	if op.timeout > 0 {
 		return op.timeout
 	}
-	limit := h.c.cfg.AttemptTimeout
+	limit := h.c.cfg.AttemptTimeout + 4*h.c.roundTrip(h.at)
 	for range min(p.silences, 8) {
 		limit += limit / 2
 	}
-	return max(min(limit, maxAttemptTime), h.c.cfg.AttemptTimeout)
+	return min(limit, maxAttemptTime)
 }
 
 // settle takes the client's preferred node where the caller may be moved.

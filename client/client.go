@@ -232,6 +232,13 @@ func (c *Client) order() []int {
 	return c.rank.order(now)
 }
 
+// roundTrip is the node's last measured one, 0 when it did not answer.
+func (c *Client) roundTrip(n *node) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rank.rtt[n.index]
+}
+
 // suspect moves a silent node to the end of the order until it answers a probe.
 func (c *Client) suspect(n *node) {
 	until := c.cfg.Now().Add(2 * c.cfg.SuspectTime)
