@@ -1,0 +1,221 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/edgereel/edgereel/chaos/history"
+	"github.com/edgereel/edgereel/chaos/verify"
+	"github.com/edgereel/edgereel/client"
+)
+
+// leastAcknowledged is the share of operations, in percent, below which a run
+// was too rough to have shown anything.
+const leastAcknowledged = 60
+
+// Config describes a run.
+type Config struct {
+	Cluster ClusterConfig
+	// Seed decides faults and players; it replaces the cluster's.
+	Seed uint64
+	// Duration is about how long faults come, recoveries not counted; 0 is 2
+	// minutes.
+	Duration time.Duration
+	// Faults are made in their order; nil draws them from the seed.
+	Faults []Fault
+	// Players is how many play at once; 0 is 6. Think is their time between two
+	// steps, on average; 0 is 400 ms.
+	Players int
+	Think   time.Duration
+	// Tamper may change the history before it is judged, to see whether the
+	// verdict notices.
+	Tamper func([]history.Record)
+	// Progress hears of every fault when it is over.
+	Progress func(Injected)
+}
+
+// Result is what a run came to.
+type Result struct {
+	Seed    uint64
+	Virtual time.Duration
+	Faults  []Injected
+	// Acknowledged, Refused and Unknown count operations that change the
+	// ledger, each with all its attempts; Reads count acknowledged reads.
+	Acknowledged, Refused, Unknown, Reads int
+	// LongestGap is the longest wait of a player in the whole run.
+	LongestGap time.Duration
+	// Verdict is that of the nodes' ledgers, nil when they could not be asked.
+	Verdict *verify.Report
+	// Violations are everything that may not happen; none means that the run
+	// passed.
+	Violations []string
+}
+
+// Run starts a cluster, lets people use it, makes faults, heals everything and
+// judges. It returns an error when the run itself could not be made; what the
+// cluster did wrong is in the result's Violations.
+func Run(ctx context.Context, cfg Config) (result Result, err error) {
+	cfg.setDefaults()
+	began := time.Now()
+	result.Seed = cfg.Seed
+	defer func() { result.Virtual = time.Since(began) }()
+	c, err := NewCluster(ctx, cfg.Cluster)
+	if err != nil {
+		return result, fmt.Errorf("start the cluster: %w", err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if err := c.Recovered(ctx, recoveryLimit); err != nil {
+		return result, fmt.Errorf("wait for the first leaders: %w", err)
+	}
+	people, err := newCrowd(ctx, c, cfg)
+	if err != nil {
+		return result, fmt.Errorf("open wallets: %w", err)
+	}
+	defer func() { err = errors.Join(err, people.close()) }()
+
+	working, rest := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- people.work(working) }()
+	for _, f := range cfg.Faults {
+		injected, err := c.Inject(ctx, f)
+		result.Faults = append(result.Faults, injected)
+		if err != nil {
+			result.violation("%v", err)
+			break
+		}
+		if cfg.Progress != nil {
+			cfg.Progress(injected)
+		}
+	}
+	wait(ctx, 3*time.Second)
+	rest()
+	if err := <-done; err != nil {
+		result.violation("%v", err)
+	}
+	records := people.history()
+	if cfg.Tamper != nil {
+		cfg.Tamper(records)
+	}
+	result.count(records)
+	result.judge(ctx, c, people.clients[0], records)
+	return result, nil
+}
+
+func (cfg *Config) setDefaults() {
+	if cfg.Duration == 0 {
+		cfg.Duration = 2 * time.Minute
+	}
+	if cfg.Players == 0 {
+		cfg.Players = 6
+	}
+	if cfg.Think == 0 {
+		cfg.Think = 400 * time.Millisecond
+	}
+	cfg.Cluster.Seed = cfg.Seed
+	cfg.Cluster.setDefaults()
+	if cfg.Faults == nil {
+		cfg.Faults = Plan(cfg.Seed, cfg.Duration, len(cfg.Cluster.Regions))
+	}
+}
+
+func (r *Result) violation(format string, args ...any) {
+	r.Violations = append(r.Violations, fmt.Sprintf(format, args...))
+}
+
+// count adds up what people saw, and finds the gaps each fault made.
+func (r *Result) count(records []history.Record) {
+	last := map[string]int64{}
+	for i := range records {
+		switch at := &records[i]; {
+		case !at.Mutating():
+			if at.Effect == history.Applied {
+				r.Reads++
+			}
+			continue
+		case at.Effect == history.Applied:
+			r.Acknowledged++
+		case at.Effect == history.Unknown:
+			r.Unknown++
+		default:
+			r.Refused++
+		}
+		if at := &records[i]; at.Effect == history.Applied && at.Kind == history.KindPlay {
+			if before, ok := last[at.Wallet]; ok {
+				r.gap(before, at.ReturnNS)
+			}
+			last[at.Wallet] = max(last[at.Wallet], at.ReturnNS)
+		}
+	}
+	if all := r.Acknowledged + r.Refused + r.Unknown; 100*r.Acknowledged < leastAcknowledged*all {
+		r.violation("only %d of %d operations were acknowledged: the run was too rough to show anything", r.Acknowledged, all)
+	}
+}
+
+// gap gives the time a player waited to the faults that were on meanwhile.
+func (r *Result) gap(from, to int64) {
+	waited := time.Duration(to - from)
+	r.LongestGap = max(r.LongestGap, waited)
+	for i := range r.Faults {
+		f := &r.Faults[i]
+		if to >= f.At.UnixNano() && from <= f.Healed.Add(f.Recovery).UnixNano() {
+			f.Gap = max(f.Gap, waited)
+		}
+	}
+}
+
+// judge waits for the replicas and asks every node.
+func (r *Result) judge(ctx context.Context, c *Cluster, asker *client.Client, records []history.Record) {
+	if err := c.Level(ctx, recoveryLimit); err != nil {
+		r.violation("the replicas did not come to one sequence: %v", err)
+	}
+	var names []string
+	for _, m := range c.Members() {
+		names = append(names, m.Name)
+	}
+	report, err := verify.Ledger(ctx, verify.Config{
+		Client: asker, Nodes: names, Token: c.OperatorToken(), History: records, Complete: true,
+	})
+	if err != nil {
+		r.violation("the ledger could not be verified: %v", err)
+		return
+	}
+	r.Verdict = report
+	for _, name := range report.Unreachable {
+		r.violation("%s could not be asked", name)
+	}
+	for _, s := range report.Shards {
+		if !s.HashEqual || s.SumMinor != 0 || s.Replicas != len(names) {
+			r.violation("shard %d at %d: %d replicas, hashes equal: %v, sum %d", s.Shard, s.ShardSeq, s.Replicas, s.HashEqual, s.SumMinor)
+		}
+	}
+	for _, p := range report.Problems {
+		r.violation("%s", p)
+	}
+	if !report.OK && len(r.Violations) == 0 {
+		r.violation("the verdict is not ok")
+	}
+	if report.Replayed == 0 {
+		r.violation("no outcome was replayed")
+	}
+}
+
+// String is the report of a run, one fault a line.
+func (r Result) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %s of virtual time, %d faults, %d acknowledged, %d refused, %d unknown, %d reads, longest gap %s\n",
+		r.Seed, r.Virtual.Round(time.Second), len(r.Faults), r.Acknowledged, r.Refused, r.Unknown, r.Reads, r.LongestGap.Round(time.Millisecond))
+	for _, f := range r.Faults {
+		fmt.Fprintf(&b, "  %s\n", f)
+	}
+	if v := r.Verdict; v != nil {
+		fmt.Fprintf(&b, "  verdict: ok %v, acknowledged %d, missing %d, duplicated %d, mismatched %d, conflicting %d, replayed %d, replay mismatch %d, other %d\n",
+			v.OK, v.Acknowledged, v.Missing, v.Duplicated, v.Mismatched, v.ConflictingResults, v.Replayed, v.ReplayMismatch, v.Other)
+	}
+	for _, v := range r.Violations {
+		fmt.Fprintf(&b, "  VIOLATION %s\n", v)
+	}
+	return b.String()
+}
