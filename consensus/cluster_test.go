@@ -74,6 +74,9 @@ type simNode struct {
 	mesh     *transport.Mesh
 	served   chan error
 	fatal    []error
+	// told is the leader the observer heard of last.
+	told    string
+	entries int
 }
 
 func testTimers() Timers {
@@ -192,7 +195,7 @@ func (c *cluster) config(n *simNode, snaps raft.SnapshotStore) Config {
 			Stream: n.mesh.RaftLayer(testShard), MaxPool: 3, Timeout: time.Second, Logger: hclog.NewNullLogger(),
 		}),
 		Bootstrap: bootstrap, Now: n.now, Rand: &seeded{rand: rand.New(rand.NewPCG(c.seed, 3))},
-		Logger: testLogger(c.t, n.name), OnFatal: n.onFatal,
+		Logger: testLogger(c.t, n.name), OnFatal: n.onFatal, Observer: n,
 	}
 }
 
@@ -238,6 +241,24 @@ func (n *simNode) onFatal(err error) {
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
 	n.fatal = append(n.fatal, err)
+}
+
+func (n *simNode) Committed(uint32, int, time.Duration) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.entries++
+}
+
+func (n *simNode) LeaderChanged(_ uint32, leader string) {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	n.told = leader
+}
+
+func (n *simNode) heard() string {
+	n.c.mu.Lock()
+	defer n.c.mu.Unlock()
+	return n.told
 }
 
 func (n *simNode) fatals() []error {

@@ -47,12 +47,7 @@ func (p *proposer) giveAway(ctx context.Context) error {
 		if err == nil || len(p.cfg.Voters) == 1 {
 			return nil
 		}
-		select {
-		case <-p.group.machine.stop.Done():
-			return errors.Join(p.group.machine.stop.Err(), err)
-		default:
-		}
-		if !pause(ctx, moveRetry) {
+		if p.group.machine.stop.Err() != nil || !pause(ctx, moveRetry) {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
@@ -64,6 +59,9 @@ func (p *proposer) handOver() error {
 	for _, target := range p.heirs() {
 		if !p.group.rules() {
 			return nil
+		}
+		if err := p.group.machine.stop.Err(); err != nil {
+			return err
 		}
 		err := p.transfer(target)
 		if err == nil {

@@ -34,7 +34,9 @@ type proposer struct {
 	// ready is always ready to be received from.
 	ready chan struct{}
 
-	term  term
+	term term
+	// told is the leader last reported, moved when leadership was last sent home.
+	told  string
 	moved time.Time
 	// held are tasks that wait for the next entry, in order of arrival.
 	held []*pending
@@ -60,8 +62,8 @@ func (p *proposer) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case o := <-p.observations:
-			p.observe(ctx, o)
+		case <-p.observations:
+			p.tend(ctx)
 		case m := <-p.group.moves:
 			m.done <- p.giveAway(m.ctx)
 		case task := <-p.group.tasks:

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/edgereel/edgereel/wallet"
 )
 
@@ -36,22 +34,26 @@ type readings struct {
 	err error
 }
 
-func (p *proposer) observe(ctx context.Context, o raft.Observation) {
-	leader := string(o.Data.(raft.LeaderObservation).LeaderID)
+// tell passes a change of leader on. Raft's observations come at once but can
+// be lost, and there is none for a leader that steps down.
+func (p *proposer) tell() {
+	leader := p.group.Leader()
+	if leader == p.told {
+		return
+	}
+	p.told = leader
 	if p.cfg.Observer != nil {
 		p.cfg.Observer.LeaderChanged(p.cfg.Shard, leader)
 	}
 	p.cfg.Logger.Info("leader changed", "shard", p.cfg.Shard, "leader", leader, "term", p.group.raft.CurrentTerm())
-	if leader == p.cfg.Node {
-		p.tend(ctx)
-	}
 }
 
-// tend does what leading demands beside requests: give leadership away where
-// this replica must not have it, open a new term without waiting for a request,
-// renew an anchor that grew old.
+// tend tells who leads and does what leading demands beside requests: give
+// leadership away where this replica must not have it, open a new term without
+// waiting for a request, renew an anchor that grew old.
 func (p *proposer) tend(ctx context.Context) {
-	if !p.group.rules() {
+	p.tell()
+	if ctx.Err() != nil || !p.group.rules() {
 		return
 	}
 	select {
