@@ -174,7 +174,7 @@ func (c *cluster) nemesis(r *rand.Rand, restarted map[string]int) {
 		}
 	}
 	down := time.Duration(300+r.IntN(3000)) * time.Millisecond
-	switch kind := r.IntN(6); kind {
+	switch kind := r.IntN(7); kind {
 	case 0, 1:
 		c.t.Logf("crash %s for %s", victim, down)
 		c.crash(victim, int64(r.IntN(4000)))
@@ -205,6 +205,13 @@ func (c *cluster) nemesis(r *rand.Rand, restarted map[string]int) {
 		c.mu.Lock()
 		c.nodes[victim].skew = 0
 		c.mu.Unlock()
+	case 5:
+		// Longer than an election takes: heartbeats do not notice.
+		stall := time.Duration(50+r.IntN(900)) * time.Millisecond
+		c.t.Logf("%s takes %s to write, for %s", victim, stall, down)
+		c.slow(victim, stall)
+		settle(down)
+		c.slow(victim, 0)
 	default:
 		c.t.Logf("restart %s in order", victim)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -218,8 +225,30 @@ func (c *cluster) nemesis(r *rand.Rand, restarted map[string]int) {
 	}
 }
 
+func (c *cluster) slow(name string, stall time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes[name].stall = stall
+}
+
+// stalling makes a node's disk take its time.
+func (c *cluster) stalling(name string) storage.CommitFunc {
+	return func(abandoned <-chan struct{}, commit func() error) error {
+		c.mu.Lock()
+		stall := c.nodes[name].stall
+		c.mu.Unlock()
+		if stall > 0 {
+			select {
+			case <-time.After(stall):
+			case <-abandoned:
+			}
+		}
+		return commit()
+	}
+}
+
 // TestChaos_History has clients work while nodes crash, are cut off, restart in
-// order and have their clocks bent, and checks what they saw against each
+// order, have slow disks and bent clocks, and checks what they saw against each
 // other and against what the replicas hold.
 func TestChaos_History(t *testing.T) {
 	seeds := []uint64{1, 2, 3}
@@ -238,7 +267,7 @@ func TestChaos_History(t *testing.T) {
 
 func runChaos(t *testing.T, seed uint64) {
 	c, h := newCluster(t, seed), &history{}
-	c.home = "a"
+	c.home, c.fault = "a", c.stalling
 	leader := c.start()
 	r := rand.New(rand.NewPCG(seed, 4))
 	stop := make(chan struct{})

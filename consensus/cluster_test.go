@@ -62,8 +62,9 @@ type simNode struct {
 	c    *cluster
 	name string
 	dir  string
-	// skew is added to the node's wall clock.
-	skew time.Duration
+	// skew is added to the node's wall clock, stall is what its disk takes.
+	skew  time.Duration
+	stall time.Duration
 
 	up       bool
 	since    time.Time

@@ -4,8 +4,8 @@
 //
 // It promises that an answered operation is committed by a majority and
 // applied, that an operation is prepared on exactly the state it will be
-// applied to, that refusals are linearizable, and that every error says
-// whether the operation can still take effect. It does not authenticate, route
+// applied to, that refusals and reads are linearizable, and that every error
+// says whether the operation can still take effect. It does not authenticate, route
 // or evaluate games; those are handed in as a [Task].
 //
 // # Concurrency
@@ -23,4 +23,5 @@
 // # Errors
 //
 // *wallet.Refusal for a decided refusal, *Error for everything about the group.
+// DESIGN.md lists what each one means.
 package consensus
