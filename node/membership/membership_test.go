@@ -42,7 +42,7 @@ func (s *silent) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 // loopback starts three nodes on real sockets.
-func loopback(t *testing.T) (*cluster, []*node, map[string]*silent) {
+func loopback(t *testing.T) ([]*node, map[string]*silent) {
 	t.Helper()
 	c := newCluster(t)
 	sockets := map[string]*silent{}
@@ -63,7 +63,7 @@ func loopback(t *testing.T) (*cluster, []*node, map[string]*silent) {
 	for name := range regions {
 		allSee(t, 20*time.Second, nodes, name, membership.StateAlive)
 	}
-	return c, nodes, sockets
+	return nodes, sockets
 }
 
 func port(conn net.PacketConn) string {
@@ -71,7 +71,7 @@ func port(conn net.PacketConn) string {
 }
 
 func TestMembership_Loopback(t *testing.T) {
-	_, nodes, sockets := loopback(t)
+	nodes, sockets := loopback(t)
 	ap, eu, us := nodes[0], nodes[1], nodes[2]
 
 	if err := us.members.UpdateMeta(func(s *membership.Status) { s.Leads, s.LoadPercent = []uint32{2, 3}, 40 }); err != nil {
@@ -147,7 +147,7 @@ func TestMembership_SlowListenerStopsNobody(t *testing.T) {
 }
 
 func TestUpdateMeta_TooLong(t *testing.T) {
-	_, nodes, _ := loopback(t)
+	nodes, _ := loopback(t)
 	err := nodes[0].members.UpdateMeta(func(s *membership.Status) { s.Leads = make([]uint32, 400) })
 	if err == nil || !strings.Contains(err.Error(), "at most 512") {
 		t.Fatalf("%v, want the limit named", err)

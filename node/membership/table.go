@@ -75,6 +75,7 @@ func (t *table) note(n *memberlist.Node, kind Kind) {
 		}
 		// Whoever leads now, it is not a node that is gone.
 		r.member.Leads = nil
+	default: // the metadata is all that changed
 	}
 	t.events = append(t.events, Event{Kind: kind, Member: r.member.clone()})
 	select {

@@ -42,7 +42,7 @@ func (l hcLogger) Log(level hclog.Level, msg string, args ...any) {
 	if level == hclog.Off || !l.enabled(level) {
 		return
 	}
-	l.log.Log(context.Background(), slogLevel(level), msg, readable(args)...)
+	l.log.Log(context.Background(), slogLevel(level), msg, readable(args)...) //nolint:sloglint // the library chose the text
 }
 
 // readable gives values as hclog prints them: deferred formats are carried

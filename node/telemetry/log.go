@@ -64,6 +64,6 @@ func (w lineWriter) Write(line []byte) (int, error) {
 			level, text = named, strings.TrimSpace(rest)
 		}
 	}
-	w.log.Log(context.Background(), level, text)
+	w.log.Log(context.Background(), level, text) //nolint:sloglint // the library chose the text
 	return len(line), nil
 }

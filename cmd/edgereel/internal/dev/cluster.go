@@ -89,7 +89,7 @@ func (c *cluster) getReady(ctx context.Context) error {
 		}
 	case e := <-c.ended:
 		cancel()
-		<-funded
+		<-funded //nolint:errcheck // the node's end is the cause; this only waits
 		return c.endedEarly(e)
 	}
 	return c.writeFile()

@@ -121,7 +121,7 @@ func balance(t *testing.T, f *clusterfile.File) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close() //nolint:errcheck // the test is over
+	defer c.Close()
 	wallet, err := c.Player(f.Players[0].Token, f.Players[0].Wallet).GetWallet(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
@@ -262,11 +262,11 @@ func TestRun_RestartsAndLeavesNothing(t *testing.T) {
 }
 
 func TestRun_PortInUse(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // the test is over
+	defer listener.Close()
 	base := listener.Addr().(*net.TCPAddr).Port
 	err = Run(t.Context(), Options{Data: t.TempDir(), BasePort: base, Out: io.Discard, Executable: os.Args[0]})
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("port %d/tcp", base)) || !strings.Contains(err.Error(), "--base-port") {
@@ -352,11 +352,11 @@ func TestPrepare_KeepsWhatIsThere(t *testing.T) {
 }
 
 func TestCheckPorts_NamesThePort(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // the test is over
+	defer listener.Close()
 	port := listener.Addr().(*net.TCPAddr).Port
 	err = checkPorts([]ports{{Public: port, Admin: 70000}})
 	for _, want := range []string{fmt.Sprintf("port %d/tcp, the public address of eu-west-1", port), "port 70000/tcp", "not between"} {
@@ -377,7 +377,7 @@ func TestSweep_RemovesOnlyWhatNobodyHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close() //nolint:errcheck // the test is over
+	defer held.Close()
 	old := time.Now().Add(-time.Hour)
 	for _, name := range []string{"run-old", "run-held", "kept"} {
 		if err := os.Chtimes(filepath.Join(base, name), old, old); err != nil {

@@ -243,7 +243,7 @@ func (l *layout) nodeConfig(i int) config.Config {
 			Public: l.public(i), Admin: l.admin(i),
 		},
 		Identity: config.Identity{CA: transport.CAFile, Cert: transport.CertFile, Key: transport.KeyFile},
-		Keys: config.Keys{
+		Keys: config.Keys{ //nolint:gosec // names of files, not secrets
 			Seeds: "../../keys/seeds.json", Tokens: "../../keys/tokens.json", Directory: "../../keys/directory.json",
 		},
 		Operators: []config.Operator{{ID: operatorID, Jurisdiction: "demo"}},
@@ -252,7 +252,7 @@ func (l *layout) nodeConfig(i int) config.Config {
 		c.Peers = append(c.Peers, config.Peer{Node: s.node, Region: s.region, Mesh: l.public(j), Public: l.public(j)})
 	}
 	for j, s := range sites {
-		shard := config.Shard{ID: uint32(j + 1), Home: s.region} //nolint:gosec // three shards
+		shard := config.Shard{ID: uint32(j + 1), Home: s.region}
 		for _, voter := range sites {
 			shard.Voters = append(shard.Voters, voter.node)
 		}

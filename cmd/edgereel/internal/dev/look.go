@@ -125,7 +125,7 @@ func (c *cluster) askReady(ctx context.Context, i int) nodeLook {
 	if err != nil {
 		return nodeLook{reason: "does not answer yet"}
 	}
-	defer response.Body.Close() //nolint:errcheck // only read
+	defer response.Body.Close()
 	answer := nodeLook{answers: true, ready: response.StatusCode == http.StatusOK, pid: readPID(c.l.pidFile(i))}
 	var body struct {
 		Reasons []struct{ Reason string }

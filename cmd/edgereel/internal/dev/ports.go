@@ -59,13 +59,13 @@ func tryListen(network string, port int) error {
 	}
 	addr := net.JoinHostPort(host, strconv.Itoa(port))
 	if network == "udp" {
-		conn, err := net.ListenPacket(network, addr)
+		conn, err := net.ListenPacket(network, addr) //nolint:noctx // binding a local address does not wait
 		if err != nil {
 			return cause(err)
 		}
 		return conn.Close()
 	}
-	listener, err := net.Listen(network, addr)
+	listener, err := net.Listen(network, addr) //nolint:noctx // binding a local address does not wait
 	if err != nil {
 		return cause(err)
 	}

@@ -20,5 +20,5 @@ func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 // lock takes a folder for this process; false when another one has it. The
 // kernel gives it back when the file is closed.
 func lock(file *os.File) bool {
-	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil //nolint:gosec // a descriptor fits
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }

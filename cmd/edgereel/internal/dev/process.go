@@ -23,7 +23,7 @@ func start(executable string, l layout, i int, ended chan<- exit) (*os.Process, 
 	if err != nil {
 		return nil, fmt.Errorf("open log of %s: %w", sites[i].node, err)
 	}
-	cmd := exec.Command(executable, "node", "--config", l.configFile(i)) //nolint:gosec,noctx // ourselves, and stopped by hand
+	cmd := exec.Command(executable, "node", "--config", l.configFile(i)) //nolint:noctx // it outlives the call and is stopped by signals
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = nodeEnvironment(os.Environ())
 	detach(cmd)

@@ -50,11 +50,11 @@ func oneNode(t *testing.T) (path string, cfg config.Config) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // it is free afterwards, or the test says so
+	defer listener.Close()
 	return listener.Addr().String()
 }
 
@@ -92,7 +92,7 @@ func get(t *testing.T, url string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // only read
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -179,11 +179,11 @@ func TestRun_Fails(t *testing.T) {
 	if nodecmd.ExitCode(err) != nodecmd.ExitUsage {
 		t.Errorf("no configuration: %v, exit %d", err, nodecmd.ExitCode(err))
 	}
-	taken, err := net.Listen("tcp", cfg.Addresses.Admin)
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", cfg.Addresses.Admin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // the test ends
+	defer taken.Close()
 	err = nodecmd.RunWith(t.Context(), nodecmd.Options{Config: path}, fails)
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("addresses.admin %s", cfg.Addresses.Admin)) {
 		t.Errorf("port in use: %v", err)
