@@ -176,7 +176,12 @@ func (c *cluster) tryOpen(name string) error {
 	}
 	n.served = make(chan error, 1)
 	go func(e *transport.Endpoint, served chan error) { served <- e.Run(context.Background()) }(n.endpoint, n.served)
-	group, err := Open(c.config(n, snaps))
+	cfg := c.config(n, snaps)
+	group, err := Open(cfg)
+	if err != nil {
+		err = errors.Join(err, cfg.Transport.(raft.WithClose).Close())
+		c.closeRest(n)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n.up, n.since, n.group = err == nil, time.Now(), group

@@ -63,7 +63,7 @@ func Open(cfg Config) (*Group, error) {
 		cancel()
 		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
 	}
-	r, err := raft.NewRaft(rc, g.machine, cfg.Logs, cfg.Stable, cfg.Snapshots, cfg.Transport)
+	r, err := newRaft(rc, g.machine, &cfg)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
@@ -82,6 +82,17 @@ func Open(cfg Config) (*Group, error) {
 		newProposer(g, observations).run(ctx)
 	})
 	return g, nil
+}
+
+// newRaft is NewRaft, which panics where the log does not begin right after the
+// snapshot it could use, before it starts anything.
+func newRaft(rc *raft.Config, m *machine, cfg *Config) (r *raft.Raft, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			r, err = nil, fmt.Errorf("snapshot and log do not join, this replica has to rejoin as a new member: %v", cause)
+		}
+	}()
+	return raft.NewRaft(rc, m, cfg.Logs, cfg.Stable, cfg.Snapshots, cfg.Transport)
 }
 
 // found writes the first configuration where there is no log at all. It is the

@@ -3,9 +3,14 @@ package consensus
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 
 	"github.com/edgereel/edgereel/wallet"
 )
@@ -109,6 +114,53 @@ func TestGroup_BootWithoutSegments(t *testing.T) {
 		c.close(lost.name)
 		if f := lost.fatals(); len(f) != 0 {
 			t.Error(f)
+		}
+	})
+}
+
+// TestOpen_DamagedSnapshot: where the newest snapshot is damaged and the log
+// does not reach back to the one before, Open says so instead of guessing.
+func TestOpen_DamagedSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 32)
+		leader := c.start()
+		id := wallet.ID{1, 1}
+		leader.must(openWallet(id))
+		n := c.other(leader.name)
+		for i := range 120 {
+			leader.must(deposit(id, fmt.Sprintf("d%d", i), 1))
+			if i%60 == 59 {
+				c.agree()
+				if err := n.group.Snapshot(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		c.crash(n.name, 0)
+		dir := n.store.SnapshotDir(testShard)
+		store, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, hclog.NewNullLogger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"rejoin as a new member", "any existing snapshots"} {
+			snaps, err := store.List()
+			if err != nil || len(snaps) < 2 {
+				t.Fatalf("%d snapshots, %v", len(snaps), err)
+			}
+			for _, s := range snaps {
+				path := filepath.Join(dir, "snapshots", s.ID, "state.bin")
+				if info, err := os.Stat(path); err != nil || info.Size() == 10 {
+					continue
+				}
+				if err := os.Truncate(path, 10); err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			c.net.Up(n.name)
+			if err := c.tryOpen(n.name); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("opened with %v, want an error with %q", err, want)
+			}
 		}
 	})
 }
