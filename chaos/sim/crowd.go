@@ -23,7 +23,7 @@ const (
 	fundsMinor = 200_000
 	// patience is how often an operation of unknown effect is asked for again
 	// under its key, each time for the client's whole budget.
-	patience = 8
+	patience = 3
 )
 
 // crowd is everybody outside: one client per region, players at both games,

@@ -29,8 +29,8 @@ type Injected struct {
 	// every shard had a leader all agree on.
 	At, Healed time.Time
 	Recovery   time.Duration
-	// Gap is the longest time without an acknowledgement for a player who was
-	// waiting when it began or until it was over.
+	// Gap is the longest a player waited for an acknowledgement meanwhile, from
+	// the moment they wanted to play.
 	Gap time.Duration
 }
 

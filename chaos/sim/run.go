@@ -16,6 +16,9 @@ import (
 // was too rough to have shown anything.
 const leastAcknowledged = 60
 
+// shownViolations bounds what a report prints; the result holds all.
+const shownViolations = 20
+
 // Config describes a run.
 type Config struct {
 	Cluster ClusterConfig
@@ -45,7 +48,7 @@ type Result struct {
 	// Acknowledged, Refused and Unknown count operations that change the
 	// ledger, each with all its attempts; Reads count acknowledged reads.
 	Acknowledged, Refused, Unknown, Reads int
-	// LongestGap is the longest wait of a player in the whole run.
+	// LongestGap is the longest a player waited for an acknowledgement.
 	LongestGap time.Duration
 	// Verdict is that of the nodes' ledgers, nil when they could not be asked.
 	Verdict *verify.Report
@@ -127,26 +130,32 @@ func (r *Result) violation(format string, args ...any) {
 
 // count adds up what people saw, and finds the gaps each fault made.
 func (r *Result) count(records []history.Record) {
-	last := map[string]int64{}
+	waiting := map[string]int64{} // since when a player has wanted to play on
 	for i := range records {
-		switch at := &records[i]; {
-		case !at.Mutating():
+		at := &records[i]
+		if !at.Mutating() {
 			if at.Effect == history.Applied {
 				r.Reads++
 			}
 			continue
-		case at.Effect == history.Applied:
+		}
+		switch at.Effect {
+		case history.Applied:
 			r.Acknowledged++
-		case at.Effect == history.Unknown:
+		case history.Unknown:
 			r.Unknown++
 		default:
 			r.Refused++
 		}
-		if at := &records[i]; at.Effect == history.Applied && at.Kind == history.KindPlay {
-			if before, ok := last[at.Wallet]; ok {
-				r.gap(before, at.ReturnNS)
-			}
-			last[at.Wallet] = max(last[at.Wallet], at.ReturnNS)
+		if at.Kind != history.KindPlay {
+			continue
+		}
+		if _, ok := waiting[at.Wallet]; !ok {
+			waiting[at.Wallet] = at.CallNS
+		}
+		if at.Effect == history.Applied {
+			r.gap(waiting[at.Wallet], at.ReturnNS)
+			delete(waiting, at.Wallet)
 		}
 	}
 	if all := r.Acknowledged + r.Refused + r.Unknown; 100*r.Acknowledged < leastAcknowledged*all {
@@ -154,7 +163,8 @@ func (r *Result) count(records []history.Record) {
 	}
 }
 
-// gap gives the time a player waited to the faults that were on meanwhile.
+// gap gives the time a player waited, thinking not counted, to the faults that
+// were on meanwhile.
 func (r *Result) gap(from, to int64) {
 	waited := time.Duration(to - from)
 	r.LongestGap = max(r.LongestGap, waited)
@@ -214,7 +224,11 @@ func (r Result) String() string {
 		fmt.Fprintf(&b, "  verdict: ok %v, acknowledged %d, missing %d, duplicated %d, mismatched %d, conflicting %d, replayed %d, replay mismatch %d, other %d\n",
 			v.OK, v.Acknowledged, v.Missing, v.Duplicated, v.Mismatched, v.ConflictingResults, v.Replayed, v.ReplayMismatch, v.Other)
 	}
-	for _, v := range r.Violations {
+	for i, v := range r.Violations {
+		if i == shownViolations {
+			fmt.Fprintf(&b, "  and %d more\n", len(r.Violations)-i)
+			break
+		}
 		fmt.Fprintf(&b, "  VIOLATION %s\n", v)
 	}
 	return b.String()

@@ -72,15 +72,26 @@ func seeds(t *testing.T, first uint64, count int) []uint64 {
 // TestSim_LosesLeaderUnderLoad kills, freezes and cuts off leaders while people
 // play, and holds everything they were told against the ledger.
 func TestSim_LosesLeaderUnderLoad(t *testing.T) {
-	count, duration, least := 3, 75*time.Second, 6
+	count, duration, least := 2, 100*time.Second, 6
 	if testing.Short() {
-		count, duration, least = 1, 40*time.Second, 3
+		count, duration, least = 1, 30*time.Second, 2
 	}
 	for _, seed := range seeds(t, 1, count) {
-		result := passes(t, sim.Config{Seed: seed, Duration: duration})
+		result := passes(t, sim.Config{Seed: seed, Duration: duration, Players: 5, Think: 700 * time.Millisecond})
 		if len(result.Faults) < least {
 			t.Errorf("seed %d made %d faults, want %d at least", seed, len(result.Faults), least)
 		}
+	}
+}
+
+// TestSim_LongLosesLeaderUnderLoad is the same with more seeds, 20 virtual
+// minutes each.
+func TestSim_LongLosesLeaderUnderLoad(t *testing.T) {
+	if os.Getenv("EDGEREEL_LONG") == "" {
+		t.Skip("set EDGEREEL_LONG=1 for long simulations")
+	}
+	for _, seed := range seeds(t, 100, 5) {
+		passes(t, sim.Config{Seed: seed, Duration: 20 * time.Minute})
 	}
 }
 

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,7 +16,8 @@ import (
 // replayMismatch is the check of outcomes that did not come out the same.
 const replayMismatch = "replay_mismatch"
 
-// shard verifies one shard at all replicas that were reached.
+// shard verifies one shard at all replicas that were reached. A node that goes
+// away meanwhile is left out and named.
 func (v *verifier) shard(ctx context.Context, shard uint32, replicas []*replica) error {
 	var holders []*replica
 	for _, r := range replicas {
@@ -30,8 +32,13 @@ func (v *verifier) shard(ctx context.Context, shard uint32, replicas []*replica)
 	})
 	result := Shard{Shard: shard, ShardSeq: holders[len(holders)-1].heads[shard].GetShardSeq(), HashEqual: true, Replicas: len(holders)}
 	result.SumMinor = worstSum(shard, holders)
-	if err := v.chains(ctx, shard, holders, &result); err != nil {
-		return err
+	if gone := v.chains(ctx, shard, holders, &result); len(gone) > 0 {
+		if len(gone) == len(holders) {
+			return fmt.Errorf("read the journal of shard %d: %w: %w", shard, ErrNoNode, gone[holders[0]])
+		}
+		v.report.Unreachable = append(v.report.Unreachable, namesOf(gone)...)
+		v.report.Nodes = slices.DeleteFunc(v.report.Nodes, func(name string) bool { return slices.Contains(namesOf(gone), name) })
+		return v.shard(ctx, shard, slices.DeleteFunc(holders, func(r *replica) bool { return gone[r] != nil }))
 	}
 	v.report.Shards = append(v.report.Shards, result)
 	if v.cfg.SkipReplay {
@@ -57,36 +64,53 @@ func worstSum(shard uint32, holders []*replica) int64 {
 // journal is one replica's, read and recomputed.
 type journal struct {
 	facts  []*check.Fact
+	inputs [][]byte // of game sessions, in order, with their sequences
+	seqs   []uint64
 	at     wallet.Hash // chain hash at the common sequence
 	broken error       // what is wrong with it
 	err    error       // why it could not be read
 }
 
+func namesOf(gone map[*replica]error) []string {
+	var names []string
+	for r := range gone {
+		names = append(names, r.node.Name())
+	}
+	slices.Sort(names)
+	return names
+}
+
 // chains reads the journal of every replica, recomputes its chain and compares
-// the replicas at their common sequence.
-func (v *verifier) chains(ctx context.Context, shard uint32, holders []*replica, result *Shard) error {
+// the replicas at their common sequence. It returns the replicas it could not
+// read, and then has reported nothing.
+func (v *verifier) chains(ctx context.Context, shard uint32, holders []*replica, result *Shard) map[*replica]error {
 	journals := make([]journal, len(holders))
 	var reading sync.WaitGroup
 	for i, r := range holders {
-		keep := i == 0
-		reading.Go(func() { journals[i] = read(ctx, shard, r, result.ShardSeq, keep) })
+		reading.Go(func() { journals[i] = read(ctx, shard, r, result.ShardSeq, i == 0) })
 	}
 	reading.Wait()
+	gone := map[*replica]error{}
 	for i, j := range journals {
-		name := holders[i].node.Name()
-		switch {
-		case j.err != nil:
-			return fmt.Errorf("read the journal of shard %d from %s: %w", shard, name, j.err)
-		case j.broken != nil:
-			v.fault(check.Chain, shard, result.ShardSeq, fmt.Sprintf("node %s: %v", name, j.broken))
-			result.HashEqual = false
-		case j.at != journals[0].at:
+		if j.err != nil {
+			gone[holders[i]] = j.err
+		}
+	}
+	if len(gone) > 0 {
+		return gone
+	}
+	for i, j := range journals {
+		if j.broken != nil {
+			v.fault(check.Chain, shard, result.ShardSeq, fmt.Sprintf("node %s: %v", holders[i].node.Name(), j.broken))
+		}
+		if j.broken != nil || j.at != journals[0].at {
 			result.HashEqual = false
 		}
 	}
 	for _, fact := range journals[0].facts {
 		v.ledger.Add(fact)
 	}
+	v.first = journals[0]
 	return nil
 }
 
@@ -122,6 +146,9 @@ func read(ctx context.Context, shard uint32, r *replica, common uint64, keep boo
 		}
 		if keep && fact != nil {
 			j.facts = append(j.facts, fact)
+			if fact.Session != "" {
+				j.inputs, j.seqs = append(j.inputs, entry.GetInput()), append(j.seqs, seq)
+			}
 		}
 		return nil
 	})
@@ -160,6 +187,9 @@ func (v *verifier) replay(ctx context.Context, shard uint32, holders []*replica)
 	if last < from || len(v.cfg.History) > 0 && v.since[shard] == 0 {
 		return nil
 	}
+	if err := v.evaluate(ctx, shard, from); err != nil {
+		return err
+	}
 	asked := able[int(shard)%len(able)]
 	answer, err := asked.node.Replay(ctx, shard, from, last)
 	if err != nil {
@@ -171,4 +201,24 @@ func (v *verifier) replay(ctx context.Context, shard uint32, holders []*replica)
 		v.fault(replayMismatch, shard, m.GetShardSeq(), fmt.Sprintf("node %s: %s", asked.node.Name(), m.GetDetail()))
 	}
 	return nil
+}
+
+// evaluate replays here what is revealed by now.
+func (v *verifier) evaluate(ctx context.Context, shard uint32, from uint64) error {
+	if len(v.first.inputs) == 0 {
+		return nil
+	}
+	e, err := newEvaluator(ctx)
+	if err != nil {
+		return err
+	}
+	e.from = from
+	e.fault = func(seq uint64, detail string) { v.fault(replayMismatch, shard, seq, "evaluated here: "+detail) }
+	for i, input := range v.first.inputs {
+		if err = e.next(ctx, v.first.seqs[i], input); err != nil {
+			break
+		}
+	}
+	v.report.Revealed += e.done
+	return errors.Join(err, e.close())
 }

@@ -100,8 +100,15 @@ func Ledger(ctx context.Context, cfg Config) (*Report, error) {
 		cfg.CatchUp = 10 * time.Second
 	}
 	report := &Report{Schema: 1, Shards: []Shard{}, Nodes: []string{}, Unreachable: []string{}, Problems: []check.Problem{}}
-	replicas, err := survey(ctx, cfg, report)
+	goal, err := barrier(ctx, cfg)
 	if err != nil {
+		return nil, err
+	}
+	replicas, err := survey(ctx, cfg, goal, report)
+	if err != nil {
+		return nil, err
+	}
+	if err := reached(goal, replicas); err != nil {
 		return nil, err
 	}
 	wallets := map[string]bool{}
@@ -120,9 +127,44 @@ func Ledger(ctx context.Context, cfg Config) (*Report, error) {
 	return report, nil
 }
 
+// barrier reads one wallet of each shard the history speaks of through the
+// shard's log. Everything acknowledged before stands below the sequences it
+// returns. Without it, a replica that has not heard yet what a dead leader
+// committed would look as if it had lost it.
+func barrier(ctx context.Context, cfg Config) (map[uint32]uint64, error) {
+	goal := map[uint32]uint64{}
+	operator := cfg.Client.Operator(cfg.Token)
+	for i := range cfg.History {
+		r := &cfg.History[i]
+		if r.Effect != history.Applied || !r.Mutating() {
+			continue
+		}
+		if _, done := goal[r.Shard]; done {
+			continue
+		}
+		found, err := operator.GetWallet(ctx, r.Wallet, false)
+		if err != nil {
+			return nil, fmt.Errorf("read shard %d through its log, without which nobody can tell what it holds: %w", r.Shard, err)
+		}
+		goal[r.Shard] = found.GetPosition().GetShardSeq()
+	}
+	return goal, nil
+}
+
+// reached makes sure that at least one replica of every shard holds all that
+// the barrier covers.
+func reached(goal map[uint32]uint64, replicas []*replica) error {
+	for shard, seq := range goal {
+		if !slices.ContainsFunc(replicas, func(r *replica) bool { return r.heads[shard].GetShardSeq() >= seq }) {
+			return fmt.Errorf("no node that answered has shard %d up to %d yet: try again when more nodes are back", shard, seq)
+		}
+	}
+	return nil
+}
+
 // survey asks every node where it stands, until those that are behind have
-// reached what the first answers named, or CatchUp is over.
-func survey(ctx context.Context, cfg Config, report *Report) ([]*replica, error) {
+// reached the goal and what the first answers named, or CatchUp is over.
+func survey(ctx context.Context, cfg Config, goal map[uint32]uint64, report *Report) ([]*replica, error) {
 	replicas := make([]*replica, len(cfg.Nodes))
 	errs := make([]error, len(cfg.Nodes))
 	var asking sync.WaitGroup
@@ -141,7 +183,6 @@ func survey(ctx context.Context, cfg Config, report *Report) ([]*replica, error)
 	if len(replicas) == 0 {
 		return nil, fmt.Errorf("%w: %w", ErrNoNode, errors.Join(errs...))
 	}
-	goal := map[uint32]uint64{}
 	for _, r := range replicas {
 		for shard, head := range r.heads {
 			goal[shard] = max(goal[shard], head.GetShardSeq())
@@ -240,6 +281,8 @@ type verifier struct {
 	ledger   *check.Ledger
 	since    map[uint32]uint64
 	problems []check.Problem
+	// first is the journal of the shard at hand, from its most advanced replica.
+	first journal
 }
 
 func (v *verifier) history() {
@@ -261,6 +304,8 @@ func (v *verifier) history() {
 
 func (v *verifier) conclude() {
 	r := v.report
+	slices.Sort(r.Unreachable)
+	r.Unreachable = slices.Compact(r.Unreachable)
 	r.Missing = check.Count(v.problems, check.Missing)
 	r.Duplicated = check.Count(v.problems, check.Duplicated)
 	r.Mismatched = check.Count(v.problems, check.Mismatched)
