@@ -52,6 +52,9 @@ func (s *Service) openSession(ctx context.Context, call *Call, req *edgereelv1.O
 		if err = own(sh, call.Principal, id); err == nil {
 			basis, repeat, err = sh.PrepareSession(id, req.GetKey(), req.GetGame())
 		}
+		if repeat != nil && otherSeed(sh, repeat, req.GetClientSeed()) {
+			return nil, refuse(wallet.CodeKeyReused, "key %q opened the session with another client seed", req.GetKey())
+		}
 		return repeat, err
 	}, func() (wallet.Op, error) { return s.sealSession(call, id, req, basis) })
 	if err != nil {
@@ -64,6 +67,18 @@ func (s *Service) openSession(ctx context.Context, call *Call, req *edgereelv1.O
 		},
 		Position: s.position(&res),
 	}, nil
+}
+
+// otherSeed reports whether the session a key opened has another client seed
+// than the one a repeat brings: the player would take its seed for used.
+func otherSeed(sh *wallet.Shard, opened *wallet.Result, clientSeed string) bool {
+	v, _ := sh.View(opened.Wallet)
+	for _, ses := range v.Sessions {
+		if ses.Session == opened.Session {
+			return ses.ClientSeed != clientSeed
+		}
+	}
+	return false
 }
 
 // sealSession draws the session's seed and seals it before any wager.
