@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -77,13 +78,17 @@ type Member struct {
 	config   config.Config
 	store    *storage.Store
 	journals map[uint32]*storage.Journal
+	// ahead is how far the node's clock is, in nanoseconds.
+	ahead atomic.Int64
 }
+
+func (m *Member) now() time.Time { return time.Now().Add(time.Duration(m.ahead.Load())) }
 
 // Cluster is a simulated cluster. It belongs to one goroutine.
 type Cluster struct {
 	cfg           ClusterConfig
 	network       *simnet.Network
-	members       []Member
+	members       []*Member
 	roots         *x509.CertPool
 	operatorToken string
 }
@@ -98,7 +103,7 @@ func NewCluster(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
 		Rand: rand.New(rand.NewPCG(cfg.Seed, 1)), Default: cfg.Between, //nolint:gosec // a network, no secret
 	})}
 	for _, region := range cfg.Regions {
-		c.members = append(c.members, Member{Name: region + "-1", Region: region})
+		c.members = append(c.members, &Member{Name: region + "-1", Region: region})
 	}
 	err := c.layout()
 	for i := range c.members {
@@ -116,14 +121,14 @@ func NewCluster(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
 func (c *Cluster) Network() *simnet.Network { return c.network }
 
 // Members are the places for nodes, in the order of the regions.
-func (c *Cluster) Members() []Member { return c.members }
+func (c *Cluster) Members() []*Member { return c.members }
 
 // OperatorToken is good for every call of operators and of the audit.
 func (c *Cluster) OperatorToken() string { return c.operatorToken }
 
 // Start starts the node of a member that is down, on the files it left.
 func (c *Cluster) Start(ctx context.Context, i int) error {
-	m := &c.members[i]
+	m := c.members[i]
 	if m.Node != nil {
 		return fmt.Errorf("start %s: it runs already", m.Name)
 	}
@@ -142,7 +147,7 @@ func (c *Cluster) Start(ctx context.Context, i int) error {
 	}
 	c.network.Up(m.Name)
 	m.Node, err = node.New(ctx, node.Options{
-		Config: m.config, Telemetry: tel, Sockets: sockets, SegmentRecords: c.cfg.SegmentRecords,
+		Config: m.config, Telemetry: tel, Sockets: sockets, SegmentRecords: c.cfg.SegmentRecords, Now: m.now,
 		OnStore: func(store *storage.Store, journals map[uint32]*storage.Journal) {
 			m.store, m.journals = store, journals
 		},
@@ -154,28 +159,36 @@ func (c *Cluster) Start(ctx context.Context, i int) error {
 	return nil
 }
 
-// Kill ends a node as the end of its process would: from one instant on nothing
-// of it reaches the network or its files, and of what its journals had not
-// synced the first keepUnsynced bytes survive. It takes the virtual time the
-// goroutines of the dead node need to end.
-func (c *Cluster) Kill(i int, keepUnsynced int64) {
-	m := &c.members[i]
-	if m.Node == nil {
-		return
+// Kill ends nodes, all at the same instant, as the end of their processes would:
+// nothing of them reaches the network or their files any more, and of what their
+// journals had not synced the first keepUnsynced bytes survive. It takes the
+// virtual time the goroutines of the dead nodes need to end.
+func (c *Cluster) Kill(keepUnsynced int64, members ...int) {
+	for _, i := range members {
+		c.network.Down(c.members[i].Name)
 	}
-	c.network.Down(m.Name)
-	m.store.Abandon()
-	for _, journal := range m.journals {
-		journal.Abandon(keepUnsynced)
+	for _, i := range members {
+		m := c.members[i]
+		if m.Node == nil {
+			continue
+		}
+		m.store.Abandon()
+		for _, journal := range m.journals {
+			journal.Abandon(keepUnsynced)
+		}
 	}
-	// A node whose files refuse it closes with errors: its process is gone.
-	_ = m.Node.Close()
-	m.Node = nil
+	for _, i := range members {
+		if m := c.members[i]; m.Node != nil {
+			// A node whose files refuse it closes with errors: its process is gone.
+			_ = m.Node.Close()
+			m.Node = nil
+		}
+	}
 }
 
 // Stop ends a node as planned: it gives leadership away, leaves and closes.
 func (c *Cluster) Stop(ctx context.Context, i int) error {
-	m := &c.members[i]
+	m := c.members[i]
 	if m.Node == nil {
 		return nil
 	}
@@ -250,7 +263,7 @@ func (c *Cluster) Client(ctx context.Context, host, region string, cfg client.Co
 func (c *Cluster) Close() error {
 	var errs []error
 	for i := range c.members {
-		if m := &c.members[i]; m.Node != nil {
+		if m := c.members[i]; m.Node != nil {
 			if err := m.Node.Close(); err != nil {
 				errs = append(errs, fmt.Errorf("close %s: %w", m.Name, err))
 			}

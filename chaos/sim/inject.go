@@ -50,6 +50,9 @@ func (c *Cluster) Inject(ctx context.Context, f Fault) (Injected, error) {
 	if err != nil {
 		return done, fmt.Errorf("%s of %s: %w", f.Kind, done.Node, err)
 	}
+	if f.Rush {
+		return done, nil
+	}
 	if err := c.Recovered(ctx, recoveryLimit); err != nil {
 		return done, fmt.Errorf("after the %s of %s: %w", f.Kind, done.Node, err)
 	}
@@ -101,9 +104,19 @@ func (c *Cluster) apply(ctx context.Context, f Fault, target int) error {
 	switch f.Kind {
 	case Kill:
 		began := time.Now()
-		c.Kill(target, f.KeepUnsynced)
+		c.Kill(f.KeepUnsynced, target)
 		wait(ctx, f.Hold-time.Since(began))
 		return c.Start(ctx, target)
+	case Blackout:
+		began := time.Now()
+		c.Kill(f.KeepUnsynced, c.everyone()...)
+		wait(ctx, f.Hold/2-time.Since(began))
+		for _, i := range c.everyone() {
+			if err := c.Start(ctx, i); err != nil {
+				return err
+			}
+			wait(ctx, f.Hold/6)
+		}
 	case Stop:
 		if err := c.Stop(ctx, target); err != nil {
 			return err
@@ -120,6 +133,10 @@ func (c *Cluster) apply(ctx context.Context, f Fault, target int) error {
 		c.cut(f.Kind, name, c.network.Cut)
 		wait(ctx, f.Hold)
 		c.cut(f.Kind, name, c.network.Heal)
+	case Skew:
+		c.members[target].ahead.Store(int64(time.Hour))
+		wait(ctx, f.Hold)
+		c.members[target].ahead.Store(0)
 	case Slow:
 		slow := c.cfg.Between
 		slow.Delay, slow.Jitter, slow.Loss = 10*slow.Delay, 20*slow.Jitter, slow.Loss+0.02
@@ -130,6 +147,14 @@ func (c *Cluster) apply(ctx context.Context, f Fault, target int) error {
 		return fmt.Errorf("there is no fault %q", f.Kind)
 	}
 	return nil
+}
+
+func (c *Cluster) everyone() []int {
+	var all []int
+	for i := range c.members {
+		all = append(all, i)
+	}
+	return all
 }
 
 // cut applies do to the ways between a node and the other nodes.
@@ -159,9 +184,7 @@ func (c *Cluster) links(name string, path simnet.Path) {
 // the copies back.
 func (c *Cluster) rewind(ctx context.Context, f Fault) error {
 	restart := func(swap func(data, kept string) error) error {
-		for i := range c.members {
-			c.Kill(i, 0)
-		}
+		c.Kill(0, c.everyone()...)
 		for i := range c.members {
 			data := c.members[i].config.Data
 			if err := swap(data, filepath.Join(filepath.Dir(data), "earlier")); err != nil {
@@ -246,7 +269,7 @@ func (c *Cluster) until(ctx context.Context, limit time.Duration, holds func() e
 
 // Running errs for a node that is down or has to stop by itself.
 func (c *Cluster) Running() error {
-	i := slices.IndexFunc(c.members, func(m Member) bool { return m.Node == nil || m.Node.Err() != nil })
+	i := slices.IndexFunc(c.members, func(m *Member) bool { return m.Node == nil || m.Node.Err() != nil })
 	switch {
 	case i < 0:
 		return nil

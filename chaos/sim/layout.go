@@ -41,7 +41,7 @@ func (c *Cluster) layout() error {
 	}
 	peers, shards := c.book()
 	for i := range c.members {
-		m := &c.members[i]
+		m := c.members[i]
 		files := filepath.Join(c.cfg.Dir, m.Name)
 		issued, err := authority.Issue(transport.IssueConfig{
 			Identity: transport.Identity{

@@ -26,6 +26,10 @@ const (
 	Slow Kind = "slow"
 	// Stop ends the node as planned, and starts it again.
 	Stop Kind = "stop"
+	// Blackout kills every node at once and starts them again one by one.
+	Blackout Kind = "blackout"
+	// Skew sets the node's clock an hour ahead.
+	Skew Kind = "skew"
 	// Rewind kills every node and starts all of them on the files of an earlier
 	// moment: what was acknowledged since is lost. No cluster survives it; it
 	// is there to see whether the verdict does see it, and never drawn.
@@ -42,6 +46,9 @@ type Fault struct {
 	// Pause lies between the recovery from the fault before and this one; Hold
 	// is how long it lasts.
 	Pause, Hold time.Duration
+	// Rush lets the next fault come without waiting for the recovery from this
+	// one.
+	Rush bool
 	// KeepUnsynced is how many bytes a kill leaves of what no journal had synced.
 	KeepUnsynced int64
 }
@@ -51,7 +58,11 @@ func (f Fault) String() string {
 	if f.Follower {
 		target = "follower"
 	}
-	return fmt.Sprintf("after %s %s the %s of shard %d for %s", f.Pause, f.Kind, target, f.Shard, f.Hold)
+	text := fmt.Sprintf("after %s %s the %s of shard %d for %s", f.Pause, f.Kind, target, f.Shard, f.Hold)
+	if f.Rush {
+		text += " without recovery"
+	}
+	return text
 }
 
 // Plan draws faults that take about the given time in all, their pauses and
@@ -63,13 +74,13 @@ func Plan(seed uint64, total time.Duration, shards int) []Fault {
 	deck := []Kind{Kill}
 	for spent := time.Duration(0); ; {
 		if len(deck) == 0 {
-			deck = []Kind{Kill, Kill, Freeze, Freeze, Partition, Mute, Deaf, Slow, Stop}
+			deck = []Kind{Kill, Kill, Freeze, Freeze, Partition, Mute, Deaf, Slow, Stop, Blackout, Skew}
 			rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		}
 		f := Fault{
 			Kind: deck[0], Shard: uint32(1 + rng.IntN(shards)), Follower: rng.IntN(5) == 0, //nolint:gosec // a handful
 			Pause: between(rng, time.Second, 4*time.Second), Hold: between(rng, 2*time.Second, 10*time.Second),
-			KeepUnsynced: rng.Int64N(4096),
+			Rush: rng.IntN(6) == 0, KeepUnsynced: rng.Int64N(4096),
 		}
 		deck = deck[1:]
 		if spent += f.Pause + f.Hold; spent > total {
