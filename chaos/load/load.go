@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/chaos/history"
 	"github.com/edgereel/edgereel/client"
 )
@@ -105,8 +106,8 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	var players sync.WaitGroup
 	for i, seat := range cfg.Seats {
 		players.Go(func() {
-			p := &player{cfg: &cfg, c: c, seat: seat, handle: c.Player(seat.Token, seat.Wallet), tickets: &tickets, tally: total}
-			p.rng = rand.New(rand.NewPCG(cfg.Seed, uint64(i))) //nolint:gosec // load, no outcome
+			p := newPlayer(&cfg, i)
+			p.c, p.seat, p.handle, p.tickets, p.tally = c, seat, c.Player(seat.Token, seat.Wallet), &tickets, total
 			if errs[i] = p.run(ctx, i); errs[i] != nil {
 				errs[i] = fmt.Errorf("player %s: %w", seat.Player, errs[i])
 			}
@@ -133,6 +134,10 @@ type player struct {
 	rng     *rand.Rand
 	tickets *atomic.Int64
 	tally   *tally
+}
+
+func newPlayer(cfg *Config, number int) *player {
+	return &player{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(number)))} //nolint:gosec // a load, no outcome
 }
 
 // run plays rounds while there are tickets. Calls are not cut short when ctx
@@ -181,12 +186,19 @@ func (p *player) round(ctx context.Context, session *client.Session) error {
 // finishRound goes on with an open round, choosing among the offered actions.
 func (p *player) finishRound(ctx context.Context, session *client.Session) error {
 	for session.OpenRound() != nil {
-		if session.OpenRound().GetFrozen() {
-			return fmt.Errorf("round %s is frozen after an incident: it waits for its resolution", session.OpenRound().GetRound())
+		if err := frozen(session.OpenRound()); err != nil {
+			return err
 		}
 		if err := p.step(ctx, session, client.Bet{Action: p.choose(session.OpenRound().GetNextActions())}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func frozen(round *edgereelv1.Round) error {
+	if round.GetFrozen() {
+		return fmt.Errorf("round %s is frozen after an incident: it waits for its resolution", round.GetRound())
 	}
 	return nil
 }
