@@ -176,6 +176,9 @@ func (g *Group) Status() Status {
 	return st
 }
 
+// Waiting is how many requests wait for the proposer.
+func (g *Group) Waiting() int { return len(g.tasks) }
+
 // Snapshot takes a snapshot now, whatever the thresholds say.
 func (g *Group) Snapshot() error {
 	if err := g.raft.Snapshot().Error(); err != nil {

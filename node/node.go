@@ -98,6 +98,7 @@ func New(ctx context.Context, opts Options) (*Node, error) {
 		}
 	}
 	n.watchHealth()
+	n.watch()
 	n.log.Info("node started", "version", Version, "region", n.cfg.Region, "boot", n.store.Boot(), "public", n.cfg.Addresses.Public)
 	return n, nil
 }
