@@ -15,8 +15,13 @@ func (n *Node) watch() {
 	n.wg.Go(func() {
 		tick := time.NewTicker(watchEvery)
 		defer tick.Stop()
+		told := uint32(0)
 		for {
-			n.look()
+			load := n.look()
+			// Gossip only news: every announcement travels to all members.
+			if load != told && n.tellLoad(load) {
+				told = load
+			}
 			select {
 			case <-n.ctx.Done():
 				return
@@ -26,19 +31,25 @@ func (n *Node) watch() {
 	})
 }
 
-func (n *Node) look() {
+// look updates the metrics and returns the node's load in percent: how full
+// the fullest queue is, which is what a client would feel.
+func (n *Node) look() uint32 {
 	load := 0
 	for id, r := range n.replicas {
 		st := r.group.Status()
 		n.tel.Metrics.Shard(id, st.Head.Seq, st.CommitIndex-min(st.CommitIndex, st.AppliedIndex))
 		waiting := r.group.Waiting()
 		n.tel.Metrics.Queue(id, waiting)
-		// The fullest queue is what a client would feel.
 		load = max(load, 100*waiting/max(n.cfg.Limits.Queue, 1))
 	}
 	n.tel.Metrics.Members(n.members.Counts())
-	err := n.members.UpdateMeta(func(s *membership.Status) { s.LoadPercent = uint32(min(load, 100)) }) //nolint:gosec // a percentage
+	return uint32(min(load, 100)) //nolint:gosec // a percentage
+}
+
+func (n *Node) tellLoad(load uint32) bool {
+	err := n.members.UpdateMeta(func(s *membership.Status) { s.LoadPercent = load })
 	if err != nil {
 		n.log.Warn("load not gossiped", "error", err)
 	}
+	return err == nil
 }
