@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/chaos/history"
 	"github.com/edgereel/edgereel/chaos/verify"
 	"github.com/edgereel/edgereel/client"
+	"github.com/edgereel/edgereel/wallet"
 )
 
 // leastAcknowledged is the share of operations, in percent, below which a run
@@ -38,6 +42,8 @@ type Config struct {
 	Tamper func([]history.Record)
 	// Progress hears of every fault when it is over.
 	Progress func(Injected)
+	// Pulse is called every second of the run's time (see Watchdog).
+	Pulse func()
 }
 
 // Result is what a run came to.
@@ -65,6 +71,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 	began := time.Now()
 	result.Seed = cfg.Seed
 	defer func() { result.Virtual = time.Since(began) }()
+	defer cfg.pulse(ctx)()
 	c, err := NewCluster(ctx, cfg.Cluster)
 	if err != nil {
 		return result, fmt.Errorf("start the cluster: %w", err)
@@ -121,6 +128,25 @@ func (cfg *Config) setDefaults() {
 	cfg.Cluster.setDefaults()
 	if cfg.Faults == nil {
 		cfg.Faults = Plan(cfg.Seed, cfg.Duration, len(cfg.Cluster.Regions))
+	}
+}
+
+// pulse beats until the function it returns is called.
+func (cfg *Config) pulse(ctx context.Context) (stop func()) {
+	if cfg.Pulse == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		for ctx.Err() == nil {
+			cfg.Pulse()
+			wait(ctx, time.Second)
+		}
+	})
+	return func() {
+		cancel()
+		beating.Wait()
 	}
 }
 
@@ -193,6 +219,7 @@ func (r *Result) judge(ctx context.Context, c *Cluster, asker *client.Client, re
 		return
 	}
 	r.Verdict = report
+	r.clocks(ctx, c, asker, report)
 	for _, name := range report.Unreachable {
 		r.violation("%s could not be asked", name)
 	}
@@ -212,6 +239,46 @@ func (r *Result) judge(ctx context.Context, c *Cluster, asker *client.Client, re
 	}
 }
 
+// clockSlack is how far the time of a shard may be ahead of the true one, which
+// no node's clock may move further.
+const clockSlack = 5 * time.Second
+
+// clocks looks at the time of every shard's last operation.
+func (r *Result) clocks(ctx context.Context, c *Cluster, asker *client.Client, report *verify.Report) {
+	node, err := asker.Node(c.Members()[0].Name, c.OperatorToken())
+	if err != nil {
+		r.violation("%v", err)
+		return
+	}
+	for _, s := range report.Shards {
+		err := node.ReadJournal(ctx, s.Shard, s.ShardSeq, s.ShardSeq, func(entry *edgereelv1.JournalEntry) error {
+			result, err := wallet.DecodeResult(entry.GetResult())
+			if err != nil {
+				return err
+			}
+			if ahead := time.Duration(result.TimeMS-time.Now().UnixMilli()) * time.Millisecond; ahead > clockSlack {
+				r.violation("the time of shard %d is %s ahead", s.Shard, ahead)
+			}
+			return nil
+		})
+		if err != nil {
+			r.violation("the last operation of shard %d cannot be read: %v", s.Shard, err)
+		}
+	}
+}
+
+// Gaps are the longest gaps of all faults of a kind, the shortest first.
+func (r Result) Gaps(kind Kind) []time.Duration {
+	var gaps []time.Duration
+	for _, f := range r.Faults {
+		if f.Fault.Kind == kind {
+			gaps = append(gaps, f.Gap)
+		}
+	}
+	slices.Sort(gaps)
+	return gaps
+}
+
 // String is the report of a run, one fault a line.
 func (r Result) String() string {
 	var b strings.Builder
@@ -219,6 +286,10 @@ func (r Result) String() string {
 		r.Seed, r.Virtual.Round(time.Second), len(r.Faults), r.Acknowledged, r.Refused, r.Unknown, r.Reads, r.LongestGap.Round(time.Millisecond))
 	for _, f := range r.Faults {
 		fmt.Fprintf(&b, "  %s\n", f)
+	}
+	if gaps := r.Gaps(Kill); len(gaps) > 0 {
+		fmt.Fprintf(&b, "  kills: %d, longest gap %s in the median, %s at most\n",
+			len(gaps), gaps[len(gaps)/2].Round(time.Millisecond), gaps[len(gaps)-1].Round(time.Millisecond))
 	}
 	if v := r.Verdict; v != nil {
 		fmt.Fprintf(&b, "  verdict: ok %v, acknowledged %d, missing %d, duplicated %d, mismatched %d, conflicting %d, replayed %d, replay mismatch %d, other %d\n",

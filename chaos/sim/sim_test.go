@@ -20,11 +20,12 @@ func bubble(t *testing.T, cfg sim.Config) sim.Result {
 	t.Helper()
 	var result sim.Result
 	logs := &tail{}
-	stop := sim.Watchdog(5*time.Minute, func(stacks []byte) {
+	pulse, stop := sim.Watchdog(2*time.Minute, func(stacks []byte) {
 		fmt.Fprintf(os.Stderr, "seed %d hangs: virtual time stands still\n%s\n", cfg.Seed, stacks)
 		os.Exit(1)
 	})
 	defer stop()
+	cfg.Pulse = pulse
 	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		defer time.Sleep(sim.Settle) // a bubble's clock stops with this function

@@ -103,7 +103,7 @@ func TestPlan(t *testing.T) {
 
 func TestWatchdog(t *testing.T) {
 	stacks := make(chan string, 1)
-	stop := sim.Watchdog(time.Millisecond, func(s []byte) { stacks <- string(s) })
+	_, stop := sim.Watchdog(time.Millisecond, func(s []byte) { stacks <- string(s) })
 	defer stop()
 	if got := <-stacks; !strings.Contains(got, "TestWatchdog") {
 		t.Errorf("the stacks do not name the test that waits:\n%s", got)
