@@ -164,7 +164,7 @@ func compare(t interface{ Fatalf(string, ...any) }, s logStore, m *logModel) {
 		err := s.GetLog(i, &got)
 		want, ok := m.logs[i]
 		if !ok {
-			if err != raft.ErrLogNotFound { // raft compares with ==
+			if err != raft.ErrLogNotFound { //nolint:errorlint // raft compares with ==
 				t.Fatalf("GetLog(%d) = %v, should be not found", i, err)
 			}
 			continue

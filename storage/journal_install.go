@@ -139,7 +139,7 @@ func (j *Journal) stagedSegment(first uint64) (sealedSegment, error) {
 	if err != nil {
 		return sealedSegment{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read, or synced before
 	info, err := f.Stat()
 	if err != nil {
 		return sealedSegment{}, err
@@ -188,8 +188,8 @@ func (j *Journal) installSegment(ref SegmentRef, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
+	defer func() { _ = os.Remove(f.Name()) }() // gone already once it was renamed
+	defer func() { _ = f.Close() }()           // read, or synced before
 	if got, err := io.Copy(f, io.LimitReader(r, ref.Bytes+1)); err != nil {
 		return fmt.Errorf("receive: %w", err)
 	} else if got != ref.Bytes {

@@ -155,7 +155,7 @@ func (j *Journal) loadSealed(first uint64, check bool) (sealedSegment, error) {
 	if err != nil {
 		return sealedSegment{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read, or synced before
 	info, err := f.Stat()
 	if err != nil {
 		return sealedSegment{}, err
@@ -283,7 +283,7 @@ func (j *Journal) torn(seq uint64, from, to int64) {
 }
 
 func (j *Journal) note(torn int, msg string, args ...any) {
-	j.cfg.Logger.Warn(msg, args...)
+	j.cfg.Logger.Warn(msg, args...) //nolint:sloglint // the callers' messages are constants
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.report.add(torn, msg, args...)

@@ -85,7 +85,7 @@ func (j *Journal) readFrames(p place, from, to uint64) ([]byte, error) {
 		if f, err = os.Open(j.path(p.first)); err != nil {
 			return nil, err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // read, or synced before
 	}
 	start, end, err := j.bounds(f, p, from, to)
 	if err != nil {
@@ -157,7 +157,7 @@ func (j *Journal) scanSegment(p place, from, to uint64, fn func(Record) error) e
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read, or synced before
 	start, end, err := j.bounds(f, p, from, to)
 	if err != nil {
 		return err

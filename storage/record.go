@@ -209,13 +209,6 @@ func (d *decoder) take(n int) []byte {
 	return p
 }
 
-func (d *decoder) byte() byte {
-	if p := d.take(1); p != nil {
-		return p[0]
-	}
-	return 0
-}
-
 func (d *decoder) uint32() uint32 {
 	if p := d.take(4); p != nil {
 		return binary.BigEndian.Uint32(p)

@@ -64,7 +64,7 @@ func (r *Report) add(torn int, msg string, args ...any) {
 }
 
 func (s *Store) note(torn int, msg string, args ...any) {
-	s.cfg.Logger.Warn(msg, args...)
+	s.cfg.Logger.Warn(msg, args...) //nolint:sloglint // the callers' messages are constants
 	s.report.add(torn, msg, args...)
 }
 
@@ -298,7 +298,7 @@ func lockAndLoad(f *os.File) (*loaded, error) {
 		if waited >= lockWait {
 			return nil, fmt.Errorf("%w: %s; stop the other process or use another data folder", ErrLocked, f.Name())
 		}
-		time.Sleep(pause)
+		time.Sleep(pause) //nolint:forbidigo // another process holds the lock: there is nothing to wait on
 	}
 	info, err := f.Stat()
 	if err != nil {

@@ -309,7 +309,7 @@ func TestStore_HammerGroupsShareCommits(t *testing.T) {
 			for r := uint64(0); r < rounds; r++ {
 				last, _ := g.LastIndex()
 				var l raft.Log
-				if err := g.GetLog(last, &l); err != nil && err != raft.ErrLogNotFound {
+				if err := g.GetLog(last, &l); err != nil && !errors.Is(err, raft.ErrLogNotFound) {
 					t.Error(err)
 				}
 				if err := g.SetUint64([]byte("CurrentTerm"), r); err != nil {
@@ -397,7 +397,7 @@ func TestStore_AbandonFencesZombies(t *testing.T) {
 			if stalled.Load() {
 				close(stall)
 				<-abandoned
-				time.Sleep(time.Second) // the zombie comes back later
+				time.Sleep(time.Second) //nolint:forbidigo // in virtual time: the zombie comes back later
 			}
 			return commit()
 		}

@@ -283,7 +283,7 @@ func writeFile(path string, data []byte, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already once it was renamed
 	if err := errors.Join(tmp.Chmod(mode), writeSync(tmp, data), tmp.Close()); err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func (r *RPC) Call(ctx context.Context, node, method string, body []byte) ([]byt
 	if err != nil {
 		return fail(false, err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	// An abandoned call resets its stream, which ends the handler's context.
 	defer context.AfterFunc(ctx, func() { stream.Abort(codeDone) })()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -186,7 +186,7 @@ func (r *RPC) serve(ctx context.Context, conn *Conn) {
 }
 
 func (r *RPC) answer(stream *Stream) {
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()

@@ -71,6 +71,7 @@ func unset(v reflect.Value, path string) []string {
 			names = append(names, unset(v.Field(i), path+"."+v.Type().Field(i).Name)...)
 		}
 		return names
+	default:
 	}
 	if v.IsZero() {
 		return []string{path}

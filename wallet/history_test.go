@@ -197,8 +197,14 @@ func (h *history) show(r wallet.Result) []string {
 		name  string
 		value int64
 	}{
-		{"cost", r.CostMinor}, {"win", r.WinMinor}, {"round_win", r.RoundWinMinor}, {"session", int64(r.Session)},
-		{"round", int64(r.Round)}, {"step", int64(r.Step)}, {"nonce", int64(r.Nonce)}, {"shortfall", r.ShortfallMinor},
+		{"cost", r.CostMinor},
+		{"win", r.WinMinor},
+		{"round_win", r.RoundWinMinor},
+		{"session", int64(r.Session)},
+		{"round", int64(r.Round)},
+		{"step", int64(r.Step)},
+		{"nonce", int64(r.Nonce)},
+		{"shortfall", r.ShortfallMinor},
 	} {
 		if f.value != 0 {
 			line += fmt.Sprintf(" %s=%d", f.name, f.value)

@@ -36,8 +36,9 @@ func keyed(k Kind) bool {
 	switch k {
 	case KindClaim, KindDeposit, KindWithdraw, KindReverse, KindOpenSession, KindPlay, KindIncident, KindCloseSession, KindResolve:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // checkOrigin bounds what an operation says about where it came from.

@@ -40,8 +40,10 @@ func TestShard_Apply(t *testing.T) {
 	}
 	must(&wallet.Genesis{Cluster: "c1", Epoch: 1}, &wallet.Clock{ReadingsMS: []int64{900, 1000, 5000}},
 		&wallet.Operator{Operator: "acme", Jurisdiction: "test"},
-		&wallet.Catalogue{Game: "g", Version: "1", Digest: digest, Enabled: true, MinStakeMinor: 1, MaxStakeMinor: 100,
-			Modes: []wallet.Mode{{Name: "base", CostX100: 100, MaxWinX: 50}}},
+		&wallet.Catalogue{
+			Game: "g", Version: "1", Digest: digest, Enabled: true, MinStakeMinor: 1, MaxStakeMinor: 100,
+			Modes: []wallet.Mode{{Name: "base", CostX100: 100, MaxWinX: 50}},
+		},
 		&wallet.OpenWallet{Operator: "acme", Currency: "EUR", Wallet: id},
 		&wallet.Deposit{Cash: wallet.Cash{Operator: "acme", Wallet: id, TransactionID: "t1", AmountMinor: 1000, Currency: "EUR"}},
 		&wallet.OpenSession{Wallet: id, Key: "k", Game: "g", Session: 1, Epoch: 1, Commitment: wallet.SeedCommitment(seed), Sealed: []byte{1}, KeyID: "k1"})

@@ -178,6 +178,7 @@ func (c *cashRecord) decode(r *reader) cashKey {
 
 // encodeSealed adds to a result where it stands in the chain.
 func (r *Result) encodeSealed(w *writer) { r.encode(w); w.hash(r.Hash); w.hash(r.Salt) }
+
 func (r *Result) decodeSealed(rd *reader) {
 	r.decode(rd)
 	r.Hash, r.Salt = rd.hash(), rd.hash()

@@ -46,8 +46,8 @@ type Checkpoint struct {
 	Hash Hash
 }
 
-func (g *Catalogue) mode(name string) (Mode, bool) {
-	for _, m := range g.Modes {
+func (o *Catalogue) mode(name string) (Mode, bool) {
+	for _, m := range o.Modes {
 		if m.Name == name {
 			return m, true
 		}
