@@ -142,8 +142,13 @@ func (n *Node) Err() error { return context.Cause(n.ctx) }
 func (n *Node) Drain(ctx context.Context) error {
 	n.tel.Health.Draining()
 	err := n.members.UpdateMeta(func(s *membership.Status) { s.Draining = true })
+	// All shards at once: one that finds no heir must not hold up the others.
+	drained := make(chan error, len(n.replicas))
 	for _, r := range n.replicas {
-		err = joinErr(err, r.group.Drain(ctx))
+		n.wg.Go(func() { drained <- r.group.Drain(ctx) })
+	}
+	for range n.replicas {
+		err = joinErr(err, <-drained)
 	}
 	return joinErr(err, n.members.Leave(leaveTimeout))
 }
