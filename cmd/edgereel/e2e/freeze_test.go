@@ -19,6 +19,7 @@ import (
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/api/edgereel/v1/edgereelv1connect"
 	"github.com/edgereel/edgereel/client"
+	"github.com/edgereel/edgereel/cmd/edgereel/internal/clusterfile"
 	"github.com/edgereel/edgereel/transport"
 )
 
@@ -26,7 +27,7 @@ import (
 // thaws in the belief that nothing has happened.
 func TestRegionFreeze(t *testing.T) {
 	c := startCluster(t, t.TempDir())
-	p := c.play(1200, 3)
+	p := c.play(900, 3)
 	p.awaitSteps(3, 30, time.Time{})
 
 	victim, shards := c.busiestLeader(p)
@@ -35,7 +36,7 @@ func TestRegionFreeze(t *testing.T) {
 	p.awaitSteps(3, 20, frozen)
 	signalPID(t, c.node(victim).PID, syscall.SIGCONT)
 	report := p.finish(0)
-	if report.Rounds != 1200 {
+	if report.Rounds != 900 {
 		t.Errorf("%d rounds", report.Rounds)
 	}
 	p.playedOn(shards, victim, frozen)
@@ -90,6 +91,14 @@ func thaw(t *testing.T, c *cluster) {
 		Wallet: player.wallet, Session: sat.ID(), Step: c.nextStep(player, sat.ID()), Mode: "base", StakeMinor: stakeMinor,
 	}
 
+	// Connections of before the freeze: the kernel of a frozen process takes
+	// requests on TCP, and they are the first thing it sees when it wakes.
+	var services []edgereelv1connect.PlayerServiceClient
+	for range 4 {
+		services = append(services, c.service(t, node, reader, c.http2(t)))
+	}
+	services = append(services, c.service(t, node, reader, c.http3(t)))
+
 	signalPID(t, node.PID, syscall.SIGSTOP)
 	thawed := false
 	defer func() {
@@ -105,17 +114,11 @@ func thaw(t *testing.T, c *cluster) {
 	a := &asking{t: t, reader: reader, player: player, balanceMinor: now, play: play}
 	ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
 	defer cancel()
-	for range 3 {
-		// Over TCP the kernel of a frozen process takes requests: they are the
-		// first thing it sees when it wakes.
-		for _, reach := range []http.RoundTripper{c.http2(t), c.http3(t)} {
-			service := edgereelv1connect.NewPlayerServiceClient(connect.NewClient(
-				connecthttp.NewTransport(&http.Client{Transport: reach}, "https://"+node.API)))
-			a.workers.Go(func() { a.reads(ctx, service) })
-			a.workers.Go(func() { a.plays(ctx, service) })
-		}
+	for _, service := range services {
+		a.workers.Go(func() { a.reads(ctx, service) })
+		a.workers.Go(func() { a.plays(ctx, service) })
 	}
-	eventually(t, 10*time.Second, text("callers do not ask"), func() bool { return a.asked.Load() >= 12 })
+	eventually(t, 10*time.Second, text("callers do not ask"), func() bool { return int(a.asked.Load()) == 2*len(services) })
 	signalPID(t, node.PID, syscall.SIGCONT)
 	thawed = true
 	a.workers.Wait()
@@ -289,6 +292,19 @@ func (c *cluster) key() string {
 		c.t.Fatal(err)
 	}
 	return key
+}
+
+// service asks one node, over a connection that is open already.
+func (c *cluster) service(t *testing.T, node clusterfile.Node, p purse, reach http.RoundTripper) edgereelv1connect.PlayerServiceClient {
+	t.Helper()
+	service := edgereelv1connect.NewPlayerServiceClient(connect.NewClient(
+		connecthttp.NewTransport(&http.Client{Transport: reach}, "https://"+node.API)))
+	ctx, info := connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Authorization", "Bearer "+p.token)
+	if _, err := service.GetWallet(ctx, &edgereelv1.GetWalletRequest{Wallet: p.wallet}); err != nil {
+		t.Fatal(err)
+	}
+	return service
 }
 
 // http2 reaches nodes by TCP alone.
