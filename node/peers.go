@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -44,6 +45,8 @@ var _ consensus.Peers = (*peers)(nil)
 // Clocks reads the wall clocks of a majority of the voters, this node's first.
 func (p *peers) Clocks(ctx context.Context, voters []string) ([]int64, error) {
 	ctx, cancel := context.WithCancel(ctx)
+	var calls sync.WaitGroup
+	defer calls.Wait()
 	defer cancel()
 	answers := make(chan int64, len(voters))
 	asked := 0
@@ -52,13 +55,13 @@ func (p *peers) Clocks(ctx context.Context, voters []string) ([]int64, error) {
 			continue
 		}
 		asked++
-		go func() {
+		calls.Go(func() {
 			ms, err := p.clock(ctx, v)
 			if err != nil {
 				ms = 0
 			}
 			answers <- ms
-		}()
+		})
 	}
 	readings := []int64{p.now().UnixMilli()}
 	for range asked {
