@@ -44,7 +44,7 @@ type Config struct {
 	// trips to the node; each further attempt on a silent cluster may take half
 	// as long again, up to 3 s. It should be below the time the cluster needs to
 	// elect a leader, because the next node can then wait for the election.
-	// 0 is 400 ms.
+	// 0 is 500 ms.
 	AttemptTimeout time.Duration
 	// Budget bounds a call with all of its attempts; 0 is 15 s.
 	Budget time.Duration
@@ -79,7 +79,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		}
 		seen[node.Name] = true
 	}
-	setDuration(&cfg.AttemptTimeout, 400*time.Millisecond)
+	setDuration(&cfg.AttemptTimeout, 500*time.Millisecond)
 	setDuration(&cfg.Budget, 15*time.Second)
 	setDuration(&cfg.ProbeEvery, 5*time.Minute)
 	setDuration(&cfg.SuspectTime, 2*time.Second)

@@ -149,6 +149,17 @@ func (p *player) run(ctx context.Context, number int) error {
 		return err
 	}
 	defer func() { p.tally.player(p.handle.Stats()) }()
+	err = p.rounds(ctx, session)
+	if p.cfg.KeepSessions || session.Pending() || session.OpenRound() != nil {
+		return err
+	}
+	_, closed := session.Close(calls)
+	return errors.Join(err, closed)
+}
+
+// rounds finishes what an earlier load left open, then plays.
+func (p *player) rounds(ctx context.Context, session *client.Session) error {
+	calls := context.WithoutCancel(ctx)
 	if err := p.finishRound(calls, session); err != nil {
 		return err
 	}
@@ -161,11 +172,7 @@ func (p *player) run(ctx context.Context, number int) error {
 			p.cfg.Progress(1)
 		}
 	}
-	if p.cfg.KeepSessions {
-		return nil
-	}
-	_, err = session.Close(calls)
-	return err
+	return nil
 }
 
 // round bets, and pays in when the wallet is empty.

@@ -30,11 +30,11 @@ const (
 type playCommand struct {
 	reachFlags
 	Game         string `help:"Id of the game, see edgereel games." required:"" placeholder:"ID"`
-	Rounds       int    `help:"How many rounds, all players together." default:"100" placeholder:"N"`
-	Players      int    `help:"How many players at once. The cluster file's come first; for more, wallets are opened and funded." default:"1" placeholder:"P"`
-	Mode         string `help:"Bet mode of the game." default:"base" placeholder:"M"`
-	Stake        int64  `help:"Stake of a round in minor units." default:"100" placeholder:"MINOR"`
-	LoadSeed     uint64 `help:"Chooses among actions; the same seed chooses the same." default:"1" placeholder:"N"`
+	Rounds       int    `help:"How many rounds, all players together (default ${default})." default:"100" placeholder:"N"`
+	Players      int    `help:"How many players at once. The cluster file's come first; for more, wallets are opened and funded (default ${default})." default:"1" placeholder:"P"`
+	Mode         string `help:"Bet mode of the game (default ${default})." default:"base" placeholder:"M"`
+	Stake        int64  `help:"Stake of a round in minor units (default ${default})." default:"100" placeholder:"MINOR"`
+	LoadSeed     uint64 `help:"Chooses among actions; the same seed chooses the same (default ${default})." default:"1" placeholder:"N"`
 	History      string `help:"Write one JSON line per operation to FILE, for edgereel ledger verify." placeholder:"FILE" type:"path"`
 	KeepSessions bool   `help:"Leave the sessions open: their seeds are not revealed."`
 }
@@ -85,8 +85,8 @@ func (p *playCommand) Run(ctx context.Context, std *streams) error {
 	})
 	progress.end()
 	err = errors.Join(err, closeHistory())
-	if printErr := p.print(std.out, result); printErr != nil {
-		return errors.Join(err, printErr)
+	if p.JSON || result.Steps > 0 || err == nil {
+		err = errors.Join(err, p.print(std.out, result))
 	}
 	switch {
 	case err != nil:
