@@ -97,8 +97,11 @@ func (w *crowd) work(ctx context.Context) error {
 	errs := make([]error, len(w.seats))
 	for i, seat := range w.seats {
 		all.Go(func() {
-			g := &guest{w: w, seat: seat, rng: w.random(3, i), near: w.clients[i%len(w.clients)].Player(seat.Token, seat.Wallet),
-				far: w.clients[(i+1)%len(w.clients)].Player(seat.Token, seat.Wallet)}
+			g := &guest{
+				w: w, seat: seat, rng: w.random(3, i),
+				near: w.clients[i%len(w.clients)].Player(seat.Token, seat.Wallet),
+				far:  w.clients[(i+1)%len(w.clients)].Player(seat.Token, seat.Wallet),
+			}
 			if err := g.run(ctx, calls); err != nil {
 				errs[i] = fmt.Errorf("player %s: %w", seat.Player, err)
 			}

@@ -51,10 +51,7 @@ func (g *guest) run(ctx, calls context.Context) error {
 
 // sitting plays some steps of a game and closes every other session.
 func (g *guest) sitting(ctx, calls context.Context, game *edgereelv1.Game, session *client.Session) error {
-	for range 5 + g.rng.IntN(30) {
-		if ctx.Err() != nil {
-			return nil
-		}
+	for left := 5 + g.rng.IntN(30); left > 0 && ctx.Err() == nil; left-- {
 		if err := g.step(calls, game, session); err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ func (i Injected) String() string {
 // means that the cluster did not come back.
 func (c *Cluster) Inject(ctx context.Context, f Fault) (Injected, error) {
 	wait(ctx, f.Pause)
-	target := c.target(f)
+	target := c.target(ctx, f)
 	done := Injected{Fault: f, Node: c.members[target].Name, Led: c.led(target), At: time.Now()}
 	err := c.apply(ctx, f, target)
 	done.Healed = time.Now()
@@ -71,13 +71,13 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 // target waits a little for a leader; without one it is the shard's home.
-func (c *Cluster) target(f Fault) int {
+func (c *Cluster) target(ctx context.Context, f Fault) int {
 	leader := -1
 	for range 40 {
 		if leader = c.Leader(f.Shard); leader >= 0 {
 			break
 		}
-		time.Sleep(look)
+		wait(ctx, look)
 	}
 	if leader < 0 {
 		leader = int(f.Shard-1) % len(c.members)
@@ -91,7 +91,7 @@ func (c *Cluster) target(f Fault) int {
 func (c *Cluster) led(target int) []uint32 {
 	var led []uint32
 	for shard := range c.members {
-		if id := uint32(shard + 1); c.Leader(id) == target { //nolint:gosec // a handful
+		if id := uint32(shard + 1); c.Leader(id) == target {
 			led = append(led, id)
 		}
 	}

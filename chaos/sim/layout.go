@@ -132,7 +132,7 @@ func (c *Cluster) book() ([]config.Peer, []config.Shard) {
 			Node: m.Name, Region: m.Region, Mesh: netip.AddrPortFrom(ip, meshPort).String(), Public: netip.AddrPortFrom(ip, publicPort).String(),
 		})
 		voters = append(voters, m.Name)
-		shards = append(shards, config.Shard{ID: uint32(i + 1), Home: m.Region}) //nolint:gosec // a handful
+		shards = append(shards, config.Shard{ID: uint32(i + 1), Home: m.Region})
 	}
 	for i := range shards {
 		shards[i].Voters = voters

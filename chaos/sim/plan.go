@@ -78,7 +78,7 @@ func Plan(seed uint64, total time.Duration, shards int) []Fault {
 			rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		}
 		f := Fault{
-			Kind: deck[0], Shard: uint32(1 + rng.IntN(shards)), Follower: rng.IntN(5) == 0, //nolint:gosec // a handful
+			Kind: deck[0], Shard: uint32(1 + rng.IntN(shards)), Follower: rng.IntN(5) == 0,
 			Pause: between(rng, time.Second, 4*time.Second), Hold: between(rng, 2*time.Second, 10*time.Second),
 			Rush: rng.IntN(6) == 0, KeepUnsynced: rng.Int64N(4096),
 		}

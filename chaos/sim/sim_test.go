@@ -28,7 +28,7 @@ func bubble(t *testing.T, cfg sim.Config) sim.Result {
 	cfg.Pulse = pulse
 	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {
-		defer time.Sleep(sim.Settle) // a bubble's clock stops with this function
+		defer func() { <-time.After(sim.Settle) }() // a bubble's clock stops with this function
 		cfg.Cluster.Dir, cfg.Cluster.LogOutput = t.TempDir(), logs
 		var err error
 		if result, err = sim.Run(context.Background(), cfg); err != nil {
@@ -48,7 +48,8 @@ func passes(t *testing.T, cfg sim.Config) sim.Result {
 	t.Helper()
 	result := bubble(t, cfg)
 	if len(result.Violations) > 0 {
-		t.Errorf("seed %d: %d violations; again with: EDGEREEL_SIM_SEED=%d go test ./chaos/sim -run '%s' -v", cfg.Seed, len(result.Violations), cfg.Seed, t.Name())
+		t.Errorf("seed %d: %d violations; again with: EDGEREEL_LONG=%s EDGEREEL_SIM_SEED=%d go test ./chaos/sim -run '%s' -v",
+			cfg.Seed, len(result.Violations), os.Getenv("EDGEREEL_LONG"), cfg.Seed, t.Name())
 	}
 	return result
 }
