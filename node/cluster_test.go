@@ -17,7 +17,7 @@ func TestCluster(t *testing.T) {
 	t.Run("a decided key answers first", c.testDecidedKeyAnswersFirst)
 	t.Run("metrics", c.testMetrics)
 	t.Run("one trace", c.testTrace)
-	c.verify()
+	c.verify(t)
 	t.Run("planned stop", c.testPlannedStop)
 	t.Run("no quorum", c.testNoQuorum)
 }
@@ -58,7 +58,7 @@ func (c *cluster) testPlays(t *testing.T) {
 			t.Fatalf("%s: commitment changed", g.GetId())
 		}
 	}
-	c.verify()
+	c.verify(t)
 }
 
 // playRounds plays whole rounds and repeats every step once.
@@ -92,13 +92,13 @@ func playRounds(t *testing.T, player edgereelv1connect.PlayerServiceClient, id, 
 // verify waits until all replicas stand at the same sequence, then compares
 // them, checks the sums and evaluates every recorded outcome again on every
 // node.
-func (c *cluster) verify() {
-	c.t.Helper()
+func (c *cluster) verify(t *testing.T) {
+	t.Helper()
 	var audits []edgereelv1connect.AuditServiceClient
 	for i := range c.nodes {
 		audits = append(audits, c.audit(i))
 	}
-	heads := eventually(c.t, "replicas at one sequence", func(ctx context.Context) ([]*edgereelv1.ShardHead, error) {
+	heads := eventually(t, "replicas at one sequence", func(ctx context.Context) ([]*edgereelv1.ShardHead, error) {
 		var common []*edgereelv1.ShardHead
 		for _, a := range audits {
 			res, err := a.GetShards(ctx, &edgereelv1.GetShardsRequest{})
@@ -106,6 +106,9 @@ func (c *cluster) verify() {
 				return nil, err
 			}
 			for i, s := range res.GetShards() {
+				if s.GetShardSeq() == 0 {
+					return nil, fmt.Errorf("shard %d is not founded on %s", s.GetShard(), res.GetNode())
+				}
 				if len(common) > i && s.GetShardSeq() != common[i].GetShardSeq() {
 					return nil, fmt.Errorf("%s stands at %d, others at %d", res.GetNode(), s.GetShardSeq(), common[i].GetShardSeq())
 				}
@@ -117,19 +120,19 @@ func (c *cluster) verify() {
 	for _, head := range heads {
 		for _, sum := range head.GetSums() {
 			if sum.GetSumMinor() != 0 {
-				c.t.Errorf("shard %d: %s sums to %d", head.GetShard(), sum.GetCurrency(), sum.GetSumMinor())
+				t.Errorf("shard %d: %s sums to %d", head.GetShard(), sum.GetCurrency(), sum.GetSumMinor())
 			}
 		}
 		for i, a := range audits {
-			at, err := a.HashAt(c.t.Context(), &edgereelv1.HashAtRequest{Shard: head.GetShard(), ShardSeq: head.GetShardSeq()})
-			must(c.t, err)
+			at, err := a.HashAt(t.Context(), &edgereelv1.HashAtRequest{Shard: head.GetShard(), ShardSeq: head.GetShardSeq()})
+			must(t, err)
 			if at.GetShardHash() != head.GetShardHash() {
-				c.t.Errorf("node %d, shard %d: hash differs at %d", i, head.GetShard(), head.GetShardSeq())
+				t.Errorf("node %d, shard %d: hash differs at %d", i, head.GetShard(), head.GetShardSeq())
 			}
-			replayed, err := a.Replay(c.t.Context(), &edgereelv1.ReplayRequest{Shard: head.GetShard()})
-			must(c.t, err)
+			replayed, err := a.Replay(t.Context(), &edgereelv1.ReplayRequest{Shard: head.GetShard()})
+			must(t, err)
 			for _, m := range replayed.GetMismatches() {
-				c.t.Errorf("node %d, shard %d, sequence %d: %s", i, head.GetShard(), m.GetShardSeq(), m.GetDetail())
+				t.Errorf("node %d, shard %d, sequence %d: %s", i, head.GetShard(), m.GetShardSeq(), m.GetDetail())
 			}
 		}
 	}

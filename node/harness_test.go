@@ -158,6 +158,8 @@ type cluster struct {
 	tcp      *http.Client
 	operator string
 	audits   int
+	// down are the nodes that were stopped.
+	down []int
 }
 
 // smallBurst is how many calls one owner has at node 1, for ever; other nodes
@@ -284,7 +286,12 @@ type player struct{ name, wallet, token string }
 // newPlayer opens a wallet at home in a region, with money in it.
 func (c *cluster) newPlayer(t *testing.T, name, home string, balanceMinor int64) player {
 	t.Helper()
-	ops := edgereelv1connect.NewOperatorServiceClient(c.client(0, c.operator))
+	return c.newPlayerAt(t, 0, name, home, balanceMinor)
+}
+
+func (c *cluster) newPlayerAt(t *testing.T, node int, name, home string, balanceMinor int64) player {
+	t.Helper()
+	ops := edgereelv1connect.NewOperatorServiceClient(c.client(node, c.operator))
 	opened := eventually(t, "open wallet", func(ctx context.Context) (*edgereelv1.OpenWalletResponse, error) {
 		return ops.OpenWallet(ctx, &edgereelv1.OpenWalletRequest{Player: name, Currency: "EUR", HomeRegion: home})
 	})

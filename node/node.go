@@ -27,7 +27,7 @@ const methodForward = router.Method
 // Times of stopping.
 const (
 	drainTimeout    = 5 * time.Second
-	leaveTimeout    = time.Second
+	leaveTimeout    = 2 * time.Second
 	shutdownTimeout = 3 * time.Second
 )
 

@@ -254,7 +254,8 @@ func (n *Node) startPublic() error {
 	g := gateway.New(cfg)
 	var err error
 	handler := otelhttp.NewHandler(g.Handler(), "gateway", otelhttp.WithTracerProvider(n.tel.TracerProvider),
-		otelhttp.WithPropagators(n.tel.Propagator), otelhttp.WithMeterProvider(noop.NewMeterProvider()))
+		otelhttp.WithPropagators(n.tel.Propagator), otelhttp.WithSpanNameFormatter(func(operation string, _ *http.Request) string { return operation }),
+		otelhttp.WithMeterProvider(noop.NewMeterProvider()))
 	n.public, err = transport.ServePublic(transport.PublicConfig{
 		Endpoint: n.endpoints.public, Listener: n.opts.Sockets.PublicTCP, Handler: handler, MaxBodyBytes: n.cfg.Limits.MaxBodyBytes, Logger: n.log,
 	})

@@ -67,6 +67,7 @@ type Membership struct {
 	table    *table
 	gossip   *memberlist.Memberlist
 	announce chan struct{}
+	farewell chan farewell
 	ctx      context.Context
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
@@ -76,6 +77,12 @@ type Membership struct {
 	mu   sync.Mutex
 	own  meta
 	left bool
+}
+
+// farewell asks the announcer to say that this node stops.
+type farewell struct {
+	timeout time.Duration
+	done    chan error
 }
 
 var errLeft = errors.New("this node has left the cluster")
@@ -115,6 +122,7 @@ func New(cfg Config) (*Membership, error) {
 			self: cfg.Node, members: map[string]*record{},
 		},
 		announce: make(chan struct{}, 1),
+		farewell: make(chan farewell),
 		closed:   make(chan struct{}),
 		own: meta{
 			Region: cfg.Region, Roles: cfg.Roles, Build: cfg.Build,
@@ -234,6 +242,11 @@ func (m *Membership) runAnnounce() {
 		select {
 		case <-m.announce:
 			m.announceOwn()
+		case f := <-m.farewell:
+			// The last announcement: the library drops one that a newer one of
+			// this node replaces, so nothing may come after it.
+			f.done <- m.gossip.UpdateNode(f.timeout)
+			return
 		case <-m.ctx.Done():
 			return
 		}
@@ -334,7 +347,13 @@ func (m *Membership) Leave(timeout time.Duration) error {
 		return err
 	}
 	// The announcement comes first: the library does not carry why a node left.
-	err = m.gossip.UpdateNode(timeout / 2)
+	f := farewell{timeout: timeout / 2, done: make(chan error, 1)}
+	select {
+	case m.farewell <- f:
+		err = <-f.done
+	case <-m.ctx.Done():
+		return errLeft
+	}
 	if err := errors.Join(err, m.gossip.Leave(timeout/2)); err != nil {
 		return fmt.Errorf("leave: %w", err)
 	}

@@ -102,6 +102,10 @@ func TestMembership_Loopback(t *testing.T) {
 	}
 
 	// A planned stop is not a death.
+	// Not even when other news was on its way.
+	if err := ap.members.UpdateMeta(func(s *membership.Status) { s.Draining = true }); err != nil {
+		t.Fatal(err)
+	}
 	if err := ap.members.Leave(4 * time.Second); err != nil {
 		t.Fatal(err)
 	}
