@@ -155,7 +155,7 @@ func TestDevSaysWhyItCannot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fails("cluster", "dev", "--data", mine, "--base-port", firstPort(t, string(ports)))
+	fails("data folder belongs to another cluster", "dev", "--data", mine, "--base-port", firstPort(t, string(ports)))
 }
 
 // firstPort reads a base port that was free a moment ago.
