@@ -81,6 +81,10 @@ type Shard struct {
 	Replicas int `json:"replicas"`
 }
 
+// meetTime is what a node has for its first answer: one that is frozen is named
+// as unreachable soon.
+const meetTime = 5 * time.Second
+
 // maxProblems bounds what a report lists; the counts are complete.
 const maxProblems = 100
 
@@ -169,7 +173,11 @@ func survey(ctx context.Context, cfg Config, goal map[uint32]uint64, report *Rep
 	errs := make([]error, len(cfg.Nodes))
 	var asking sync.WaitGroup
 	for i, name := range cfg.Nodes {
-		asking.Go(func() { replicas[i], errs[i] = meet(ctx, cfg, name) })
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, meetTime)
+			defer cancel()
+			replicas[i], errs[i] = meet(ctx, cfg, name)
+		})
 	}
 	asking.Wait()
 	for i, name := range cfg.Nodes {

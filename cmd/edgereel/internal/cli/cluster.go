@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"text/tabwriter"
+	"time"
 
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/client"
@@ -82,7 +83,7 @@ func (s *clusterStatus) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer closeClient(c)
 	if err := needOperator(file); err != nil {
 		return err
 	}
@@ -96,15 +97,21 @@ func (s *clusterStatus) Run(ctx context.Context, std *streams) error {
 	return report.print(std.out)
 }
 
+// statusTime is what a node has to answer. A client's whole budget would make
+// an operator wait for a frozen node when the answer is needed most.
+const statusTime = 3 * time.Second
+
 func askAll(ctx context.Context, file *clusterfile.File, c *client.Client) (*statusReport, error) {
 	answers := make([]*edgereelv1.StatusResponse, len(file.Nodes))
 	errs := make([]error, len(file.Nodes))
 	var asking sync.WaitGroup
 	for i, n := range file.Nodes {
 		asking.Go(func() {
+			within, cancel := context.WithTimeout(ctx, statusTime)
+			defer cancel()
 			node, err := c.Node(n.Node, file.OperatorToken)
 			if err == nil {
-				answers[i], err = node.Status(ctx)
+				answers[i], err = node.Status(within)
 			}
 			errs[i] = err
 		})
