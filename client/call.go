@@ -236,7 +236,8 @@ func (h *handle) wait(ctx context.Context, p *progress) {
 		limit *= 2
 	}
 	limit = min(limit, maxPause)
-	pause := max(limit/2+rand.N(limit/2+1), time.Duration(p.last.detail.GetRetryAfterMs())*time.Millisecond)
+	jitter := rand.N(limit/2 + 1) //nolint:gosec // spreads retries, guards nothing
+	pause := max(limit/2+jitter, time.Duration(p.last.detail.GetRetryAfterMs())*time.Millisecond)
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

@@ -41,6 +41,10 @@ func inBubble(t *testing.T, script func(*seen) action, test func(t *testing.T, c
 	})
 }
 
+// anyCode is for calls whose last attempt is ended by the node's clock or by
+// the client's, whichever comes first.
+const anyCode = "any"
+
 func step(number uint64) *edgereelv1.PlayRequest {
 	return &edgereelv1.PlayRequest{Session: "w-1", Step: number, Mode: "base", StakeMinor: 100}
 }
@@ -171,14 +175,14 @@ func TestPlay_RefusedAfterUnknown(t *testing.T) {
 		},
 		"nobody answers": {
 			func(*seen) action { return action{silent: true} },
-			client.Unknown, "internal", 0,
+			client.Unknown, anyCode, 0,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, test.script, func(t *testing.T, c *client.Client, b *bank, _ *wire) {
 				_, err := c.Player("token", "w").Play(t.Context(), step(1))
-				if client.EffectOf(err) != test.effect || client.CodeOf(err) != test.code {
+				if client.EffectOf(err) != test.effect || client.CodeOf(err) != test.code && test.code != anyCode {
 					t.Errorf("%v: want %s %s", err, test.effect, test.code)
 				}
 				attempts := b.attempts("play")
@@ -274,7 +278,7 @@ func TestPlayer_StaysDuringARoundAndReturnsAfterwards(t *testing.T) {
 		w.mu.Unlock()
 		// The next ranking is due after 2 s of suspicion at the latest; it makes
 		// the nearest node the first again.
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) //nolint:forbidigo // virtual time
 		if _, err := player.Play(t.Context(), step(3)); err != nil {
 			t.Fatal(err)
 		}

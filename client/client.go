@@ -150,7 +150,7 @@ func (c *Client) pause() time.Duration {
 	if soon {
 		base = c.cfg.SuspectTime
 	}
-	return base - base/10 + rand.N(base/5+1)
+	return base - base/10 + rand.N(base/5+1) //nolint:gosec // spreads probes, guards nothing
 }
 
 // measure probes every node three times, all nodes at once.

@@ -86,7 +86,7 @@ func (n *NodeCaller) ReadJournal(ctx context.Context, shard uint32, fromSeq, toS
 	if err != nil {
 		return fail(err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // abandoned or at its end already
 	for {
 		stall := time.AfterFunc(n.c.cfg.Budget, cancel)
 		chunk, err := stream.Receive()

@@ -129,9 +129,11 @@ func TestPlay_OverHTTP3(t *testing.T) {
 // could answer: the same key must give the first result at another node.
 func TestPlay_NodeDiesAfterApplying(t *testing.T) {
 	var victim string
+	applied := make(chan struct{})
 	script := func(s *seen) action {
 		if s.key == "w-1/2" && victim == "" {
 			victim = s.node
+			close(applied)
 			return action{applied: true, silent: true}
 		}
 		return action{applied: true}
@@ -145,9 +147,7 @@ func TestPlay_NodeDiesAfterApplying(t *testing.T) {
 	died := make(chan struct{})
 	go func() {
 		defer close(died)
-		for len(b.attempts("play")) < 2 {
-			time.Sleep(time.Millisecond) // the step is on its way
-		}
+		<-applied
 		nodes[c.Nearest()].stop()
 	}()
 	played, err := player.Play(t.Context(), step(2))

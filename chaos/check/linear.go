@@ -89,6 +89,7 @@ func search(wallet string, records []history.Record, cfg LinearConfig) *Problem 
 		return nil
 	case porcupine.Unknown:
 		return &Problem{Check: NotLinear, Wallet: wallet, Detail: fmt.Sprintf("undecided after %s and %d operations", cfg.Timeout, len(records))}
+	case porcupine.Illegal:
 	}
 	return &Problem{Check: NotLinear, Wallet: wallet, Detail: fmt.Sprintf("no order explains its %d operations", len(records))}
 }

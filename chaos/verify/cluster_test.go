@@ -100,7 +100,11 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { games.close() })
+	t.Cleanup(func() {
+		if err := games.close(); err != nil {
+			t.Error(err)
+		}
+	})
 	w := &world{
 		t: t, games: games, copies: map[string]*copyOf{}, down: map[string]bool{}, id: wallet.ID{5, 1}, seeds: openSeeds{},
 	}

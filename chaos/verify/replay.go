@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/games"
@@ -134,8 +135,12 @@ func (e *evaluator) step(ctx context.Context, s *sitting, seq uint64, round game
 	if module == nil || seq < e.from {
 		return
 	}
+	if s.opened.Algorithm > math.MaxUint16 {
+		e.fault(seq, fmt.Sprintf("the draws are of the unknown algorithm %d", s.opened.Algorithm))
+		return
+	}
 	draws, err := gamelogic.NewDraws(seed, gamelogic.DrawContext{
-		Algorithm: gamelogic.Algorithm(s.opened.Algorithm), ClientSeed: []byte(s.opened.ClientSeed), //nolint:gosec // checked by NewDraws
+		Algorithm: gamelogic.Algorithm(s.opened.Algorithm), ClientSeed: []byte(s.opened.ClientSeed),
 		Module: basis.Digest, RoundID: basis.Round, StepNonce: basis.Nonce,
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func (g *gamesCommand) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer closeClient(c)
 	token, wallet := file.OperatorToken, ""
 	if token == "" && len(file.Players) > 0 {
 		token, wallet = file.Players[0].Token, file.Players[0].Wallet

@@ -149,8 +149,13 @@ func TestAmount(t *testing.T) {
 		exponent uint32
 		want     string
 	}{
-		{12345, 2, "123.45 EUR"}, {5, 2, "0.05 EUR"}, {-5, 2, "-0.05 EUR"}, {0, 2, "0.00 EUR"}, {7, 0, "7 EUR"},
-		{-9223372036854775808, 2, "-92233720368547758.08 EUR"}, {1, 8, "0.00000001 EUR"},
+		{12345, 2, "123.45 EUR"},
+		{5, 2, "0.05 EUR"},
+		{-5, 2, "-0.05 EUR"},
+		{0, 2, "0.00 EUR"},
+		{7, 0, "7 EUR"},
+		{-9223372036854775808, 2, "-92233720368547758.08 EUR"},
+		{1, 8, "0.00000001 EUR"},
 	} {
 		if got := amount(test.minor, test.exponent, "EUR"); got != test.want {
 			t.Errorf("%d with %d: %q, want %q", test.minor, test.exponent, got, test.want)

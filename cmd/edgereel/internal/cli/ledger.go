@@ -47,7 +47,7 @@ func (l *ledgerVerify) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer closeClient(c)
 	if err := needOperator(file); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func readHistory(path string) ([]history.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	records, err := history.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

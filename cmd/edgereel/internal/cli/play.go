@@ -93,7 +93,7 @@ func (p *playCommand) Run(ctx context.Context, std *streams) error {
 		return err
 	case result.Unknown > 0:
 		return fmt.Errorf("%d operations stayed unknown: `edgereel ledger verify --history` tells what became of them", result.Unknown)
-	case result.Rounds < uint64(p.Rounds): //nolint:gosec // checked above
+	case result.Rounds < uint64(p.Rounds):
 		return fmt.Errorf("stopped after %d of %d rounds; run it again to go on", result.Rounds, p.Rounds)
 	}
 	return nil
@@ -116,7 +116,7 @@ func (p *playCommand) seats(ctx context.Context, file *clusterfile.File, cfg cli
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	defer closeClient(c)
 	open := load.OpenConfig{Currency: playCurrency, AmountMinor: max(playFundsMinor, 100*p.Stake), TTLSeconds: playTokenTTL}
 	for _, n := range file.Nodes {
 		open.HomeRegions = append(open.HomeRegions, n.Region)

@@ -73,7 +73,7 @@ func (w *walletShow) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer closeClient(c)
 	if err := needOperator(file); err != nil {
 		return err
 	}
