@@ -24,6 +24,9 @@ const (
 	// patience is how often an operation of unknown effect is asked for again
 	// under its key, each time for the client's whole budget.
 	patience = 3
+	// hurry is the budget of one region's clients, less than a failover may
+	// take: their operations end unknown, and are asked for again.
+	hurry = 800 * time.Millisecond
 )
 
 // crowd is everybody outside: one client per region, players at both games,
@@ -46,9 +49,13 @@ func newCrowd(ctx context.Context, c *Cluster, cfg Config) (*crowd, error) {
 	w := &crowd{operator: c.OperatorToken(), think: cfg.Think, seed: cfg.Seed}
 	w.recorder = load.NewRecorder(w.record)
 	var homes []string
-	for _, m := range c.Members() {
+	for i, m := range c.Members() {
 		homes = append(homes, m.Region)
-		reach, err := c.Client(ctx, "people-"+m.Region, m.Region, client.Config{Observe: w.recorder.Observe})
+		at := client.Config{Observe: w.recorder.Observe}
+		if i > 0 && i == len(c.Members())-1 {
+			at.Budget = hurry
+		}
+		reach, err := c.Client(ctx, "people-"+m.Region, m.Region, at)
 		if err != nil {
 			return nil, errors.Join(err, w.close())
 		}

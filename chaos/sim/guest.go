@@ -76,7 +76,11 @@ func (g *guest) step(ctx context.Context, game *edgereelv1.Game, session *client
 	request := &edgereelv1.PlayRequest{
 		Session: session.ID(), Mode: bet.Mode, StakeMinor: bet.StakeMinor, Action: bet.Action, Choice: bet.Choice,
 	}
-	played, err := session.Play(ctx, bet)
+	var played *edgereelv1.PlayResponse
+	var err error
+	if !session.Pending() {
+		played, err = session.Play(ctx, bet)
+	}
 	for range patience {
 		if !session.Pending() {
 			break
