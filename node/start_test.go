@@ -199,12 +199,16 @@ func badStarts() map[string]badStart {
 			says:  []string{"node.pem.gone", "missing", "issue"},
 		},
 		"certificate of a foreign authority": {
-			spoil: func(t *testing.T, l *loner, cfg *config.Config) { l.reissue(t, cfg, newAuthority(t), self(cfg), time.Hour) },
-			says:  []string{"not signed by", transport.CAFile},
+			spoil: func(t *testing.T, l *loner, cfg *config.Config) {
+				l.reissue(t, cfg, newAuthority(t), self(cfg), time.Hour)
+			},
+			says: []string{"not signed by", transport.CAFile},
 		},
 		"certificate expired": {
-			spoil: func(t *testing.T, l *loner, cfg *config.Config) { l.reissue(t, cfg, l.authority, self(cfg), -time.Minute) },
-			says:  []string{"expired at", "issue a new one"},
+			spoil: func(t *testing.T, l *loner, cfg *config.Config) {
+				l.reissue(t, cfg, l.authority, self(cfg), -time.Minute)
+			},
+			says: []string{"expired at", "issue a new one"},
 		},
 		"certificate of the wrong role": {
 			spoil: func(t *testing.T, l *loner, cfg *config.Config) {
@@ -235,8 +239,10 @@ func badStarts() map[string]badStart {
 			says:  []string{"seed keys", "seeds.json.gone"}, kind: is(fs.ErrNotExist),
 		},
 		"seed keys open to others": {
-			spoil: func(t *testing.T, _ *loner, cfg *config.Config) { cfg.Keys.Seeds = copied(t, cfg.Keys.Seeds, 0o644, same) },
-			says:  []string{"seeds.json", "0644", "chmod 600"},
+			spoil: func(t *testing.T, _ *loner, cfg *config.Config) {
+				cfg.Keys.Seeds = copied(t, cfg.Keys.Seeds, 0o644, same)
+			},
+			says: []string{"seeds.json", "0644", "chmod 600"},
 		},
 		"seed keys damaged": {
 			spoil: func(t *testing.T, _ *loner, cfg *config.Config) {
@@ -245,8 +251,10 @@ func badStarts() map[string]badStart {
 			says: []string{"seeds.json", "not valid JSON"},
 		},
 		"token keys open to others": {
-			spoil: func(t *testing.T, _ *loner, cfg *config.Config) { cfg.Keys.Tokens = copied(t, cfg.Keys.Tokens, 0o640, same) },
-			says:  []string{"token keys", "chmod 600"},
+			spoil: func(t *testing.T, _ *loner, cfg *config.Config) {
+				cfg.Keys.Tokens = copied(t, cfg.Keys.Tokens, 0o640, same)
+			},
+			says: []string{"token keys", "chmod 600"},
 		},
 		"directory key is another file": {
 			spoil: func(_ *testing.T, _ *loner, cfg *config.Config) { cfg.Keys.Directory = cfg.Keys.Seeds },

@@ -252,8 +252,11 @@ func (r *Router) forward(ctx context.Context, node string, shard Shard, procedur
 		return unresolved(fmt.Errorf("forward to %s: %w", node, err))
 	}
 	var reply edgereelv1.ForwardedReply
-	if err := proto.Unmarshal(raw, &reply); err != nil || reply.GetVersion() != wireVersion {
+	if err := proto.Unmarshal(raw, &reply); err != nil {
 		return unresolved(fmt.Errorf("node %s answered in an unknown form: %w", node, err))
+	}
+	if reply.GetVersion() != wireVersion {
+		return unresolved(fmt.Errorf("node %s answered in version %d, this build knows %d", node, reply.GetVersion(), wireVersion))
 	}
 	if e := reply.GetError(); e != nil {
 		return &hinted{error: api.FromForwarded(e), leader: e.GetLeader()}
