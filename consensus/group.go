@@ -19,6 +19,7 @@ import (
 type Group struct {
 	cfg     Config
 	raft    *raft.Raft
+	voters  *patient // cfg.Transport, as raft uses it
 	machine *machine
 	tasks   chan *pending
 	moves   chan move
@@ -63,12 +64,19 @@ func Open(cfg Config) (*Group, error) {
 		cancel()
 		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
 	}
-	r, err := newRaft(rc, g.machine, &cfg)
+	voters, err := newPatient(cfg.Transport)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
 	}
-	g.raft = r
+	r, err := newRaft(rc, g.machine, &cfg, voters)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("open shard %d: %w", cfg.Shard, err)
+	}
+	g.raft, g.voters = r, voters
+	leads := func() bool { return r.State() == raft.Leader }
+	voters.leads.Store(&leads)
 	g.wg.Go(g.machine.completeBoot)
 	observations := make(chan raft.Observation, 64)
 	observer := raft.NewObserver(observations, false, func(o *raft.Observation) bool {
@@ -86,13 +94,13 @@ func Open(cfg Config) (*Group, error) {
 
 // newRaft is NewRaft, which panics where the log does not begin right after the
 // snapshot it could use, before it starts anything.
-func newRaft(rc *raft.Config, m *machine, cfg *Config) (r *raft.Raft, err error) {
+func newRaft(rc *raft.Config, m *machine, cfg *Config, voters *patient) (r *raft.Raft, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			r, err = nil, fmt.Errorf("snapshot and log do not join, this replica has to rejoin as a new member: %v", cause)
 		}
 	}()
-	return raft.NewRaft(rc, m, cfg.Logs, cfg.Stable, cfg.Snapshots, cfg.Transport)
+	return raft.NewRaft(rc, m, cfg.Logs, cfg.Stable, cfg.Snapshots, voters)
 }
 
 // found writes the first configuration where there is no log at all. It is the
@@ -218,6 +226,7 @@ func (g *Group) Close() error {
 		// them, at the latest when its lease ends. Its shutdown closes the
 		// transport too.
 		g.wg.Wait()
+		g.voters.stop()
 		if err := g.raft.Shutdown().Error(); err != nil {
 			g.closeErr = fmt.Errorf("stop shard %d: %w", g.cfg.Shard, err)
 		}
