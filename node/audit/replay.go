@@ -185,7 +185,7 @@ func difference(recorded, again wallet.Op) string {
 	switch {
 	case !okA || !okB:
 		return fmt.Sprintf("recorded as %s, evaluates to %s", recorded.Kind(), again.Kind())
-	case a.DrawsDigest != b.DrawsDigest:
+	case a.DrawsDigest != b.DrawsDigest || a.Draws != b.Draws:
 		return "the draws differ"
 	case a.WinMinor != b.WinMinor:
 		return fmt.Sprintf("the win is %d, recorded %d", b.WinMinor, a.WinMinor)
