@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -177,12 +178,16 @@ func (c *Cluster) Kill(keepUnsynced int64, members ...int) {
 			journal.Abandon(keepUnsynced)
 		}
 	}
+	var ends sync.WaitGroup
 	for _, i := range members {
 		if m := c.members[i]; m.Node != nil {
 			// A node whose files refuse it closes with errors: its process is gone.
-			_ = m.Node.Close()
-			m.Node = nil
+			ends.Go(func() { _ = m.Node.Close() })
 		}
+	}
+	ends.Wait()
+	for _, i := range members {
+		c.members[i].Node = nil
 	}
 }
 
