@@ -19,6 +19,7 @@ func TestCluster(t *testing.T) {
 	t.Run("one trace", c.testTrace)
 	c.verify(t)
 	t.Run("planned stop", c.testPlannedStop)
+	t.Run("catching up", c.testCatchUp)
 	t.Run("no quorum", c.testNoQuorum)
 }
 

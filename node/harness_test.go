@@ -158,8 +158,12 @@ type cluster struct {
 	tcp      *http.Client
 	operator string
 	audits   int
-	// down are the nodes that were stopped.
-	down []int
+	// logs are what the nodes wrote since their last start.
+	logs [3]logBuffer
+	// stopped is the node of the planned stop, finn the player who saw it.
+	stopped int
+	finn    player
+	via     int
 }
 
 // smallBurst is how many calls one owner has at node 1, for ever; other nodes
@@ -170,6 +174,9 @@ const smallBurst = 300
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{t: t, layout: newLayout(t, func(i int, cfg *config.Config) {
+		// Short segments and logs: a node that was away needs a snapshot and
+		// the journal's segments from its peers.
+		cfg.Raft = config.Raft{SnapshotEntries: 40, SnapshotCheckMS: 200, TrailingEntries: 20}
 		if i == 1 {
 			cfg.Limits.RatePerSecond, cfg.Limits.Burst = 0.001, smallBurst
 		}
@@ -197,13 +204,14 @@ func (c *cluster) start(i int) {
 	c.t.Helper()
 	cfg := c.configs[i]
 	c.spans[i] = tracetest.NewInMemoryExporter()
+	c.logs[i] = logBuffer{}
 	tel, err := telemetry.New(telemetry.Config{
-		Cluster: cfg.Cluster, Node: cfg.Node, Region: cfg.Region, Build: node.Version, LogOutput: logTo(c.t), Exporter: c.spans[i],
+		Cluster: cfg.Cluster, Node: cfg.Node, Region: cfg.Region, Build: node.Version, LogOutput: io.MultiWriter(logTo(c.t), &c.logs[i]), Exporter: c.spans[i],
 	})
 	must(c.t, err)
 	sockets, err := node.OpenSockets(cfg)
 	must(c.t, err)
-	n, err := node.New(c.t.Context(), node.Options{Config: cfg, Telemetry: tel, Sockets: sockets})
+	n, err := node.New(c.t.Context(), node.Options{Config: cfg, Telemetry: tel, Sockets: sockets, SegmentRecords: 32})
 	must(c.t, err)
 	c.nodes[i], c.tels[i] = n, tel
 	c.t.Cleanup(func() {
@@ -316,7 +324,12 @@ func (c *cluster) plays(i int, p player) edgereelv1connect.PlayerServiceClient {
 // openSession opens a session and returns its name.
 func (c *cluster) openSession(t *testing.T, p player, game, key string) string {
 	t.Helper()
-	res, err := c.plays(0, p).OpenSession(t.Context(), &edgereelv1.OpenSessionRequest{Wallet: p.wallet, Game: game, Key: key, ClientSeed: "luck"})
+	return c.openSessionAt(t, 0, p, game, key)
+}
+
+func (c *cluster) openSessionAt(t *testing.T, node int, p player, game, key string) string {
+	t.Helper()
+	res, err := c.plays(node, p).OpenSession(t.Context(), &edgereelv1.OpenSessionRequest{Wallet: p.wallet, Game: game, Key: key, ClientSeed: "luck"})
 	must(t, err)
 	return res.GetSession().GetSession()
 }

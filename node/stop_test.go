@@ -107,7 +107,37 @@ func (c *cluster) testPlannedStop(t *testing.T) {
 	t.Logf("%d steps, %d attempts repeated", l.step, len(l.failures))
 	c.checkLedger(t, via, p, session, l)
 	c.checkStopped(t, via, victim)
-	c.down = append(c.down, victim)
+	c.stopped, c.finn, c.via = victim, p, via
+}
+
+// testCatchUp plays on until the stopped node can no longer be served from the
+// log, and starts it again: it installs a snapshot, fetches the segments of the
+// journal from its peers and then holds all that the others hold.
+func (c *cluster) testCatchUp(t *testing.T) {
+	if c.finn.wallet == "" {
+		t.Skip("no node was stopped")
+	}
+	session := c.openSessionAt(t, c.via, c.finn, "comet-spins", "finn-2")
+	for range 150 {
+		p := c.plays(c.via, c.finn)
+		w, err := p.GetWallet(t.Context(), &edgereelv1.GetWalletRequest{Wallet: c.finn.wallet})
+		must(t, err)
+		for _, s := range w.GetWallet().GetSessions() {
+			req := &edgereelv1.PlayRequest{Wallet: c.finn.wallet, Session: session, Step: s.GetNextStep(), Mode: "base", StakeMinor: 100}
+			if s.GetOpenRound() != nil {
+				req.Mode, req.StakeMinor, req.Action = "", 0, 1
+			}
+			if s.GetSession() == session {
+				_, err := p.Play(t.Context(), req)
+				must(t, err)
+			}
+		}
+	}
+	c.start(c.stopped)
+	c.verify(t)
+	if !strings.Contains(c.logs[c.stopped].String(), "nstalled remote snapshot") {
+		t.Error("the node caught up from the log alone")
+	}
 }
 
 // checkLedger compares what the player was told with what the cluster holds.
@@ -154,17 +184,14 @@ func (c *cluster) probe(t *testing.T, i int, name string) (int, string) {
 	return c.admin(t, i, "/healthz/"+name)
 }
 
-// testNoQuorum stops a second node: the last one is alive, not ready, refuses
+// testNoQuorum ends two nodes at once: the last one is alive, not ready, refuses
 // nothing for good, and goes on with every balance once the others are back.
 func (c *cluster) testNoQuorum(t *testing.T) {
-	via := 2
-	if len(c.down) == 0 || c.down[0] == via {
-		via = 0
-	}
-	// The operator's calls need a node that does not bound them.
+	const via = 2 // it does not bound the operator's calls
 	p := c.newPlayerAt(t, via, "gwen", "ap-south", 5000)
-	second := 3 - via - c.down[0]
-	must(t, c.nodes[second].Close())
+	for _, i := range []int{0, 1} {
+		must(t, c.nodes[i].Close())
+	}
 	eventually(t, "not ready", func(context.Context) (any, error) {
 		if status, body := c.probe(t, via, "ready"); status != http.StatusServiceUnavailable || !strings.Contains(body, "no leader") {
 			return nil, fmt.Errorf("ready answers %d %s", status, body)
@@ -180,7 +207,7 @@ func (c *cluster) testNoQuorum(t *testing.T) {
 	if effect := api.DetailOf(err).GetEffect(); err == nil || effect != edgereelv1.Effect_EFFECT_NOT_APPLIED_RETRYABLE {
 		t.Errorf("a call without a quorum: %v", err)
 	}
-	for _, i := range []int{c.down[0], second} {
+	for _, i := range []int{0, 1} {
 		c.start(i)
 	}
 	eventually(t, "ready again", func(context.Context) (any, error) {
@@ -192,7 +219,7 @@ func (c *cluster) testNoQuorum(t *testing.T) {
 		return nil, nil
 	})
 	now := eventually(t, "read after the restart", func(ctx context.Context) (*edgereelv1.GetWalletResponse, error) {
-		return c.plays(c.down[0], p).GetWallet(ctx, &edgereelv1.GetWalletRequest{Wallet: p.wallet})
+		return c.plays(0, p).GetWallet(ctx, &edgereelv1.GetWalletRequest{Wallet: p.wallet})
 	})
 	if got := now.GetWallet().GetBalanceMinor(); got != 5000 {
 		t.Errorf("balance %d after the restart, want 5000", got)
