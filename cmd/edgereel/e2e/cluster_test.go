@@ -24,19 +24,31 @@ type cluster struct {
 	bin  string
 	dir  string // the data folder
 	home string // where the program keeps its notes
-	dev  *process
-	file *clusterfile.File
+	// nodeEnv is what all nodes get besides.
+	nodeEnv []string
+	dev     *process
+	file    *clusterfile.File
 	// client reaches all nodes. nodes are its callers, by name.
 	client *client.Client
 	nodes  map[string]*client.NodeCaller
+	// hand are the nodes that were started by startNode.
+	hand map[string]*process
 }
 
 // startCluster runs dev in dir until the test ends, and returns when it is ready.
-func startCluster(t *testing.T, dir string, flags ...string) *cluster {
+func startCluster(t *testing.T, dir string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, bin: program(t), dir: dir, home: t.TempDir()}
+	return startClusterWith(t, dir, nil)
+}
+
+// startClusterWith is startCluster with more in the environment of all nodes.
+func startClusterWith(t *testing.T, dir string, env []string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, bin: program(t), dir: dir, home: t.TempDir(), hand: map[string]*process{}}
 	t.Cleanup(c.showLogs) // after dev has ended
-	c.dev = launch(t, c.command(append([]string{"dev", "--data", dir}, flags...)...), syscall.SIGINT)
+	dev := c.command("dev", "--data", dir)
+	dev.Env = append(dev.Env, env...)
+	c.nodeEnv, c.dev = env, launch(t, dev, syscall.SIGINT)
 	path := filepath.Join(dir, "cluster.json")
 	eventually(t, time.Minute, func() string { return "dev is not ready: " + c.dev.stderr.String() }, func() bool {
 		if c.dev.ended() {
@@ -157,7 +169,7 @@ func (c *cluster) node(name string) clusterfile.Node {
 
 // startNode starts a node again as an operator does, with the output dev
 // gives it.
-func (c *cluster) startNode(name string) *process {
+func (c *cluster) startNode(name string, env ...string) {
 	c.t.Helper()
 	log, err := os.OpenFile(c.logFile(name), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -166,7 +178,23 @@ func (c *cluster) startNode(name string) *process {
 	defer log.Close() //nolint:errcheck // the child has its own
 	cmd := c.command("node", "--config", filepath.Join(c.dir, "nodes", name, "node.yaml"))
 	cmd.Stdout, cmd.Stderr = log, log
-	return launch(c.t, cmd, syscall.SIGTERM)
+	cmd.Env = append(append(cmd.Env, c.nodeEnv...), env...)
+	c.hand[name] = launch(c.t, cmd, syscall.SIGTERM)
+}
+
+// pidOf is the process that runs a node now, by its own note: dev needs a
+// moment to see one that was started by hand.
+func (c *cluster) pidOf(name string) int {
+	c.t.Helper()
+	content, err := os.ReadFile(filepath.Join(c.dir, "nodes", name, "data", "node.pid"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(content), &pid); err != nil || pid < 2 {
+		c.t.Fatalf("process of %s: %q", name, content)
+	}
+	return pid
 }
 
 func (c *cluster) logFile(name string) string { return filepath.Join(c.dir, "nodes", name, "node.log") }
@@ -312,6 +340,9 @@ func (c *cluster) awaitCaughtUp(name string) {
 	}
 	var heads map[uint32]uint64
 	eventually(c.t, time.Minute, func() string { return fmt.Sprintf("%s has reached %v of %v", name, heads, goal) }, func() bool {
+		if p := c.hand[name]; p != nil && p.ended() {
+			c.t.Fatalf("%s has ended with code %d", name, p.code())
+		}
 		heads = c.heads(name)
 		for shard, seq := range goal {
 			if heads[shard] < seq {

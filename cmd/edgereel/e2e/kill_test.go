@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +19,7 @@ func TestRegionKill(t *testing.T) {
 
 	victim, shards := c.busiestLeader(p)
 	killed := time.Now()
-	signalPID(t, c.node(victim).PID, syscall.SIGKILL)
+	kill(t, c.node(victim).PID)
 	p.awaitSteps(3, 20, killed)
 	report := p.finish(0)
 	if report.Rounds != 900 {

@@ -110,6 +110,7 @@ func TestLongRegionKills(t *testing.T) {
 // timeDevStart is how long dev takes until players can play.
 func timeDevStart(t *testing.T) int64 {
 	t.Helper()
+	program(t) // built before
 	began := time.Now()
 	c := startCluster(t, t.TempDir())
 	info, err := os.Stat(filepath.Join(c.dir, "cluster.json"))
@@ -138,7 +139,7 @@ func (c *cluster) strike(p *playing, number int) fault {
 func (c *cluster) killOne(p *playing, number int) fault {
 	c.t.Helper()
 	f := c.strike(p, number)
-	signalPID(c.t, c.pidOf(f.Node), syscall.SIGKILL)
+	kill(c.t, c.pidOf(f.Node))
 	p.awaitSteps(longPlayers, 3, f.at)
 	f.playedOn = time.Now()
 	c.startNode(f.Node)
@@ -164,21 +165,6 @@ func (c *cluster) freezeOne(p *playing, number int) fault {
 	f.over = time.Now()
 	c.t.Logf("freeze %d of %s: over after %d ms", f.Number, f.Node, f.over.Sub(f.at).Milliseconds())
 	return f
-}
-
-// pidOf is the process that runs a node now, by its own note: dev needs a
-// moment to see one that was started by hand.
-func (c *cluster) pidOf(name string) int {
-	c.t.Helper()
-	content, err := os.ReadFile(filepath.Join(c.dir, "nodes", name, "data", "node.pid"))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var pid int
-	if _, err := fmt.Sscan(string(content), &pid); err != nil || pid < 2 {
-		c.t.Fatalf("process of %s: %q", name, content)
-	}
-	return pid
 }
 
 // measure takes the gaps from the history.

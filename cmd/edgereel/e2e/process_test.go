@@ -121,5 +121,12 @@ func signalPID(t *testing.T, pid int, signal syscall.Signal) {
 	}
 }
 
+// kill ends a process at once and waits until it is gone, with its ports.
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	signalPID(t, pid, syscall.SIGKILL)
+	eventually(t, 10*time.Second, text("a killed process is left"), func() bool { return gone(pid) })
+}
+
 // gone tells whether no process has this id.
 func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
