@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -110,6 +109,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 		cfg.Tamper(records)
 	}
 	result.count(records)
+	result.waits(records)
 	result.judge(ctx, c, people.clients[0], records)
 	return result, nil
 }
@@ -154,51 +154,24 @@ func (r *Result) violation(format string, args ...any) {
 	r.Violations = append(r.Violations, fmt.Sprintf(format, args...))
 }
 
-// count adds up what people saw, and finds the gaps each fault made.
+// count adds up what people saw.
 func (r *Result) count(records []history.Record) {
-	waiting := map[string]int64{} // since when a player has wanted to play on
 	for i := range records {
 		at := &records[i]
-		if !at.Mutating() {
-			if at.Effect == history.Applied {
-				r.Reads++
-			}
-			continue
-		}
-		switch at.Effect {
-		case history.Applied:
+		switch {
+		case !at.Mutating() && at.Effect == history.Applied:
+			r.Reads++
+		case !at.Mutating():
+		case at.Effect == history.Applied:
 			r.Acknowledged++
-		case history.Unknown:
+		case at.Effect == history.Unknown:
 			r.Unknown++
 		default:
 			r.Refused++
 		}
-		if at.Kind != history.KindPlay {
-			continue
-		}
-		if _, ok := waiting[at.Wallet]; !ok {
-			waiting[at.Wallet] = at.CallNS
-		}
-		if at.Effect == history.Applied {
-			r.gap(waiting[at.Wallet], at.ReturnNS)
-			delete(waiting, at.Wallet)
-		}
 	}
 	if all := r.Acknowledged + r.Refused + r.Unknown; 100*r.Acknowledged < leastAcknowledged*all {
 		r.violation("only %d of %d operations were acknowledged: the run was too rough to show anything", r.Acknowledged, all)
-	}
-}
-
-// gap gives the time a player waited, thinking not counted, to the faults that
-// were on meanwhile.
-func (r *Result) gap(from, to int64) {
-	waited := time.Duration(to - from)
-	r.LongestGap = max(r.LongestGap, waited)
-	for i := range r.Faults {
-		f := &r.Faults[i]
-		if to >= f.At.UnixNano() && from <= f.Healed.Add(f.Recovery).UnixNano() {
-			f.Gap = max(f.Gap, waited)
-		}
 	}
 }
 
@@ -267,20 +240,8 @@ func (r *Result) clocks(ctx context.Context, c *Cluster, asker *client.Client, r
 	}
 }
 
-// Gaps are the longest gaps of all faults of a kind, the shortest first.
-func (r Result) Gaps(kind Kind) []time.Duration {
-	var gaps []time.Duration
-	for _, f := range r.Faults {
-		if f.Fault.Kind == kind {
-			gaps = append(gaps, f.Gap)
-		}
-	}
-	slices.Sort(gaps)
-	return gaps
-}
-
 // String is the report of a run, one fault a line.
-func (r Result) String() string {
+func (r *Result) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: %s of virtual time, %d faults, %d acknowledged, %d refused, %d unknown, %d reads, longest gap %s\n",
 		r.Seed, r.Virtual.Round(time.Second), len(r.Faults), r.Acknowledged, r.Refused, r.Unknown, r.Reads, r.LongestGap.Round(time.Millisecond))

@@ -36,7 +36,7 @@ func bubble(t *testing.T, cfg sim.Config) sim.Result {
 		}
 	})
 	wall := time.Since(began)
-	t.Logf("%s  %s of wall time, %.0f times as fast as the clock", result, wall.Round(time.Millisecond), result.Virtual.Seconds()/wall.Seconds())
+	t.Logf("%s  %s of wall time, %.0f times as fast as the clock", &result, wall.Round(time.Millisecond), result.Virtual.Seconds()/wall.Seconds())
 	if t.Failed() {
 		t.Logf("the nodes' last words:\n%s", logs)
 	}
