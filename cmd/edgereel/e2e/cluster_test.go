@@ -115,7 +115,7 @@ func contains(names []string, name string) bool {
 
 // command is a command line of the program.
 func (c *cluster) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(context.WithoutCancel(c.t.Context()), c.bin, args...) //nolint:gosec // built by this test; launch bounds it
+	cmd := exec.CommandContext(context.WithoutCancel(c.t.Context()), c.bin, args...)
 	cmd.Env = environment(c.home)
 	cmd.Dir = c.home
 	return cmd
@@ -175,7 +175,7 @@ func (c *cluster) startNode(name string, env ...string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer log.Close() //nolint:errcheck // the child has its own
+	defer log.Close()
 	cmd := c.command("node", "--config", filepath.Join(c.dir, "nodes", name, "node.yaml"))
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(append(cmd.Env, c.nodeEnv...), env...)

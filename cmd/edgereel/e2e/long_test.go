@@ -23,6 +23,7 @@ const (
 	longKills   = 20
 	longFreezes = 5
 	longPlayers = 6
+	longThaws   = 8
 	// freezeTime is longer than any election, shorter than patience.
 	freezeTime = 4 * time.Second
 	devStarts  = 5
@@ -79,9 +80,7 @@ type fault struct {
 // started again and caught up before the next; then five freeze. In the end
 // every acknowledged operation is in the ledger of three equal replicas.
 func TestLongRegionKills(t *testing.T) {
-	if os.Getenv("EDGEREEL_LONG") == "" {
-		t.Skip("takes minutes: set EDGEREEL_LONG=1")
-	}
+	needLong(t)
 	report := &figures{
 		Schema: 1, How: howMeasured, CPUs: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Missed: []string{},
 	}
@@ -105,6 +104,19 @@ func TestLongRegionKills(t *testing.T) {
 	c.stop()
 	report.measure(p.look())
 	report.write(t)
+}
+
+// The race that TestThawedLeaderSaysNothingOld runs, more often.
+func TestLongThawedLeader(t *testing.T) {
+	needLong(t)
+	thawLeader(t, longThaws)
+}
+
+func needLong(t *testing.T) {
+	t.Helper()
+	if os.Getenv("EDGEREEL_LONG") == "" {
+		t.Skip("takes minutes: set EDGEREEL_LONG=1")
+	}
 }
 
 // timeDevStart is how long dev takes until players can play.
@@ -286,7 +298,7 @@ func (r *figures) write(t *testing.T) {
 	}
 }
 
-func TestLongestGap(t *testing.T) {
+func TestGapsOfPlayers(t *testing.T) {
 	at := func(ms ...int64) []history.Record {
 		var list []history.Record
 		for _, m := range ms {

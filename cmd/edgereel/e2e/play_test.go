@@ -60,7 +60,7 @@ func (p *playing) look() []history.Record {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	if _, err := file.Seek(p.read, 0); err != nil {
 		p.t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func (c *cluster) verify(p *playing, report played) verdict {
 	if !v.OK || v.Missing+v.Duplicated+v.Mismatched+v.ReplayMismatch+v.ConflictingResults+v.Other != 0 {
 		c.t.Errorf("the ledger is wrong: %s", r.stdout)
 	}
-	if uint64(v.Acknowledged) != report.Acknowledged || uint64(v.Replayed) < report.Steps { //nolint:gosec // counts
+	if uint64(v.Acknowledged) != report.Acknowledged || uint64(v.Replayed) < report.Steps {
 		c.t.Errorf("verified %d operations and %d steps, played %+v", v.Acknowledged, v.Replayed, report)
 	}
 	if len(v.Shards) != 3 {

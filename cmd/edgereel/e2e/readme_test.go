@@ -142,7 +142,7 @@ func (r *reader) command(b block, env ...string) *exec.Cmd {
 	if b.kind == "dev" {
 		script = "exec " + script // the program takes the shell's place, and so gets signals
 	}
-	cmd := exec.Command("sh", "-euc", script) //nolint:gosec,noctx // the page under test; launch bounds it
+	cmd := exec.Command("sh", "-euc", script) //nolint:noctx // the page under test; launch bounds it
 	cmd.Dir, cmd.Env = r.home, append(append([]string(nil), r.env...), env...)
 	return cmd
 }

@@ -132,7 +132,7 @@ func TestDevSaysWhyItCannot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // the test ends
+	defer taken.Close()
 	port := strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)
 	mine, other := t.TempDir(), t.TempDir()
 	fails("port "+port+"/tcp, the public address of eu-west-1", "dev", "--data", mine, "--base-port", port)
