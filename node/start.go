@@ -187,7 +187,7 @@ func (n *Node) startMembership() error {
 }
 
 func (n *Node) memberChanged(e membership.Event) {
-	n.log.Info("member "+string(e.Kind), "member", e.Member.Node, "member_region", e.Member.Region, "state", e.Member.State)
+	n.log.Info("member changed", "change", e.Kind, "member", e.Member.Node, "member_region", e.Member.Region, "state", e.Member.State)
 }
 
 func (n *Node) startShards() error {
@@ -313,22 +313,13 @@ func (n *Node) startAdmin() error {
 	mux := n.tel.AdminMux()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/metrics" {
-			n.measure()
+			n.look()
 		}
 		mux.ServeHTTP(w, r)
 	})
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	n.serveHTTP("admin address", server, func() error { return server.Serve(n.opts.Sockets.Admin) })
 	return nil
-}
-
-// measure sets the metrics that are read and not counted.
-func (n *Node) measure() {
-	n.tel.Metrics.Members(n.members.Counts())
-	for id, r := range n.replicas {
-		st := r.group.Status()
-		n.tel.Metrics.Shard(id, st.Head.Seq, st.CommitIndex-min(st.AppliedIndex, st.CommitIndex))
-	}
 }
 
 // meshIdle is how long a silent peer keeps its connections: longer than a busy

@@ -43,7 +43,7 @@ func (n *Node) look() uint32 {
 		load = max(load, 100*waiting/max(n.cfg.Limits.Queue, 1))
 	}
 	n.tel.Metrics.Members(n.members.Counts())
-	return uint32(min(load, 100)) //nolint:gosec // a percentage
+	return uint32(min(load, 100))
 }
 
 func (n *Node) tellLoad(load uint32) bool {

@@ -89,20 +89,18 @@ func effect(e wallet.Effect) edgereelv1.Effect {
 }
 
 func status(r *wallet.Refusal) connect.Code {
-	switch r.Code {
-	case wallet.CodeUnknownWallet, wallet.CodeUnknownGame, wallet.CodeUnknownSession, wallet.CodeUnknownRound, codeUnknownStep:
-		return connect.CodeNotFound
-	case wallet.CodeInvalid, wallet.CodeUnknownMode, wallet.CodeUnknownCurrency, wallet.CodeBadStake, wallet.CodeOverflow,
-		wallet.CodeWrongCurrency, wallet.CodeActionNotAllowed:
-		return connect.CodeInvalidArgument
-	case wallet.CodeWrongOperator, wallet.CodeSecondApprover:
-		return connect.CodePermissionDenied
-	case wallet.CodeKeyReused:
-		return connect.CodeAlreadyExists
-	case CodeTokenExpired:
-		return connect.CodeUnauthenticated
-	case CodeRateLimited:
-		return connect.CodeResourceExhausted
+	codes := map[wallet.Code]connect.Code{
+		wallet.CodeUnknownWallet: connect.CodeNotFound, wallet.CodeUnknownGame: connect.CodeNotFound,
+		wallet.CodeUnknownSession: connect.CodeNotFound, wallet.CodeUnknownRound: connect.CodeNotFound, codeUnknownStep: connect.CodeNotFound,
+		wallet.CodeInvalid: connect.CodeInvalidArgument, wallet.CodeUnknownMode: connect.CodeInvalidArgument,
+		wallet.CodeUnknownCurrency: connect.CodeInvalidArgument, wallet.CodeBadStake: connect.CodeInvalidArgument,
+		wallet.CodeOverflow: connect.CodeInvalidArgument, wallet.CodeWrongCurrency: connect.CodeInvalidArgument,
+		wallet.CodeActionNotAllowed: connect.CodeInvalidArgument,
+		wallet.CodeWrongOperator:    connect.CodePermissionDenied, wallet.CodeSecondApprover: connect.CodePermissionDenied,
+		wallet.CodeKeyReused: connect.CodeAlreadyExists, CodeTokenExpired: connect.CodeUnauthenticated, CodeRateLimited: connect.CodeResourceExhausted,
+	}
+	if code, ok := codes[r.Code]; ok {
+		return code
 	}
 	if r.Effect == wallet.NotAppliedRetryable {
 		return connect.CodeUnavailable
@@ -111,7 +109,7 @@ func status(r *wallet.Refusal) connect.Code {
 }
 
 func hint(code wallet.Code) string {
-	hints := map[wallet.Code]string{
+	hints := map[wallet.Code]string{ //nolint:gosec // advice, no credentials
 		wallet.CodeUnknownWallet:      "Check the wallet id; OpenWallet returns it.",
 		wallet.CodeUnknownGame:        "List the games with ListGames.",
 		wallet.CodeUnknownMode:        "List the game's modes with ListGames.",

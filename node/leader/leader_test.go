@@ -78,8 +78,9 @@ func serve[R proto.Message](b *bench, req proto.Message, gate string) (R, error)
 	return answer, nil
 }
 
-func (b *bench) open(t *testing.T, game string) string {
+func (b *bench) open(t *testing.T) string {
 	t.Helper()
+	const game = "harbor-lines"
 	res, err := serve[*edgereelv1.OpenSessionResponse](b, &edgereelv1.OpenSessionRequest{Wallet: b.wallet.String(), Game: game, Key: game, ClientSeed: "luck"}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +112,7 @@ const (
 // journal, no entry is written and nothing is evaluated or counted twice.
 func TestPlay_RepeatIsByteEqual(t *testing.T) {
 	b := newBench(t, oneshard.Operator, nil)
-	session := b.open(t, "harbor-lines")
+	session := b.open(t)
 	presented := false
 	for step := range uint64(20) {
 		first, err := b.play(session, step+1, "")
@@ -144,7 +145,7 @@ func TestPlay_RepeatIsByteEqual(t *testing.T) {
 // TestGate refuses what is not decided without writing an entry.
 func TestGate(t *testing.T) {
 	b := newBench(t, oneshard.Operator, nil)
-	session := b.open(t, "harbor-lines")
+	session := b.open(t)
 	id := b.wallet.String()
 	calls := map[string]proto.Message{
 		"play":    &edgereelv1.PlayRequest{Wallet: id, Session: session, Step: 1, Mode: "base", StakeMinor: 100},
@@ -169,7 +170,7 @@ func TestGate(t *testing.T) {
 // unknown effect, and tells the log why but not the caller.
 func TestPlay_JournalUnreadable(t *testing.T) {
 	b := newBench(t, oneshard.Operator, nil)
-	session := b.open(t, "harbor-lines")
+	session := b.open(t)
 	first, err := b.play(session, 1, "")
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +200,7 @@ func TestPlay_JournalUnreadable(t *testing.T) {
 // restart counts as a round, and against the shard's.
 func TestCycle(t *testing.T) {
 	b := newBench(t, oneshard.Careful, nil)
-	session := b.open(t, "harbor-lines")
+	session := b.open(t)
 	pass := func(node, shard time.Duration) {
 		b.now = b.now.Add(node)
 		b.Advance(t, shard)
@@ -234,7 +235,7 @@ func TestCycle(t *testing.T) {
 // its caller.
 func TestLookUpStep(t *testing.T) {
 	b := newBench(t, oneshard.Operator, nil)
-	session := b.open(t, "harbor-lines")
+	session := b.open(t)
 	var first *edgereelv1.PlayResponse
 	for step := range uint64(8) {
 		res, err := b.play(session, step+1, "")
@@ -271,7 +272,7 @@ func TestSeedKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBench(t, oneshard.Operator, nil)
-	session := b.open(t, "harbor-lines")
+	session := b.open(t)
 	own := b.service
 	b.service = leader.New(leader.Config{
 		Node: "n", Shard: oneshard.Number, Group: b.Shard, Journal: b.Shard, Modules: b.Host, Seeds: other, Directory: b.Directory,
@@ -300,7 +301,7 @@ func TestOpenSession_NoEntropy(t *testing.T) {
 // TestSession_RevealsWhatItCommittedTo plays a session to its end.
 func TestSession_RevealsWhatItCommittedTo(t *testing.T) {
 	b := newBench(t, oneshard.Operator, nil)
-	session := b.open(t, "harbor-lines")
+	session := b.open(t)
 	if _, err := b.play(session, 1, ""); err != nil {
 		t.Fatal(err)
 	}

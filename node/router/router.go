@@ -193,7 +193,7 @@ func transient(d *edgereelv1.ErrorDetail) bool {
 // worst keeps an effect honest: a refusal after an attempt whose effect is
 // unknown does not settle that attempt.
 func worst(err, unknown error) error {
-	if unknown == nil || err == unknown {
+	if unknown == nil || errors.Is(err, unknown) {
 		return err
 	}
 	switch api.DetailOf(err).GetCode() {

@@ -50,11 +50,10 @@ func (m *mesh) Call(ctx context.Context, node, method string, body []byte) ([]by
 	return proto.Marshal(reply)
 }
 
-func answers(balance int64) turn {
-	return func(context.Context) (*edgereelv1.ForwardedReply, error) {
-		raw, err := proto.Marshal(&edgereelv1.CashResponse{BalanceMinor: balance})
-		return &edgereelv1.ForwardedReply{Response: raw}, err
-	}
+// answered is a good answer, with a balance of 7.
+func answered(context.Context) (*edgereelv1.ForwardedReply, error) {
+	raw, err := proto.Marshal(&edgereelv1.CashResponse{BalanceMinor: 7})
+	return &edgereelv1.ForwardedReply{Response: raw}, err
 }
 
 func fails(effect edgereelv1.Effect, code, leader string) turn {
@@ -124,17 +123,17 @@ func TestCall_Attempts(t *testing.T) {
 		effect edgereelv1.Effect
 		code   string
 	}{
-		"answered":                          {turns: []turn{answers(7)}, asked: "b"},
+		"answered":                          {turns: []turn{answered}, asked: "b"},
 		"refused for good":                  {turns: []turn{fails(noEffect, "insufficient_funds", "")}, asked: "b", effect: noEffect, code: "insufficient_funds"},
 		"overloaded is told at once":        {turns: []turn{fails(retryable, "overloaded", "")}, asked: "b", effect: retryable, code: "overloaded"},
 		"too fast is told at once":          {turns: []turn{fails(retryable, "too_fast", "")}, asked: "b", effect: retryable, code: "too_fast"},
-		"repeated while draining":           {turns: []turn{fails(retryable, "draining", ""), answers(7)}, asked: "b b"},
-		"repeated where a replica stopped":  {turns: []turn{fails(retryable, "unavailable", "c"), answers(7)}, asked: "b c"},
-		"a hint is followed":                {turns: []turn{fails(retryable, "not_leader", "c"), answers(7)}, asked: "b c"},
-		"a hint to itself is not":           {turns: []turn{fails(retryable, "not_leader", "b"), answers(7)}, asked: "b b"},
-		"a hint that leads nowhere is left": {turns: []turn{fails(retryable, "not_leader", "c"), unreached, answers(7)}, asked: "b c b"},
-		"not reached, repeated":             {turns: []turn{unreached, answers(7)}, asked: "b b"},
-		"unknown, then answered by its key": {turns: []turn{lost, answers(7)}, asked: "b b"},
+		"repeated while draining":           {turns: []turn{fails(retryable, "draining", ""), answered}, asked: "b b"},
+		"repeated where a replica stopped":  {turns: []turn{fails(retryable, "unavailable", "c"), answered}, asked: "b c"},
+		"a hint is followed":                {turns: []turn{fails(retryable, "not_leader", "c"), answered}, asked: "b c"},
+		"a hint to itself is not":           {turns: []turn{fails(retryable, "not_leader", "b"), answered}, asked: "b b"},
+		"a hint that leads nowhere is left": {turns: []turn{fails(retryable, "not_leader", "c"), unreached, answered}, asked: "b c b"},
+		"not reached, repeated":             {turns: []turn{unreached, answered}, asked: "b b"},
+		"unknown, then answered by its key": {turns: []turn{lost, answered}, asked: "b b"},
 		"unknown, then refused":             {turns: []turn{lost, fails(noEffect, "insufficient_funds", "")}, asked: "b b", effect: unknown, code: "unresolved"},
 		"unknown, then overloaded":          {turns: []turn{lost, fails(retryable, "overloaded", "")}, asked: "b b", effect: unknown, code: "unresolved"},
 		"unknown, not reached, refused":     {turns: []turn{lost, unreached, fails(noEffect, "token_expired", "")}, asked: "b b b", effect: unknown, code: "unresolved"},
@@ -172,7 +171,7 @@ func TestCall_Attempts(t *testing.T) {
 
 func TestCall_CarriesTheWholeCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &mesh{turns: []turn{answers(7)}}
+		m := &mesh{turns: []turn{answered}}
 		if _, err := deposit(t.Context(), newRouter(t, m, &replica{leader: "b"})); err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +197,7 @@ func TestCall_CarriesTheWholeCall(t *testing.T) {
 // another one leads, and asks that one without a pause.
 func TestCall_LeaderChangeWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, at := &mesh{turns: []turn{silent, answers(7)}}, &replica{leader: "b"}
+		m, at := &mesh{turns: []turn{silent, answered}}, &replica{leader: "b"}
 		r := newRouter(t, m, at)
 		start := time.Now()
 		done := make(chan error, 1)
@@ -218,11 +217,11 @@ func TestCall_LeaderChangeWakes(t *testing.T) {
 // TestCall_LeaderChangeEndsAPause is for a shard without a leader.
 func TestCall_LeaderChangeEndsAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, at := &mesh{turns: []turn{answers(7)}}, &replica{}
+		m, at := &mesh{turns: []turn{answered}}, &replica{}
 		r := newRouter(t, m, at)
 		done := make(chan error, 1)
 		go func() { _, err := deposit(t.Context(), r); done <- err }()
-		time.Sleep(time.Second) // virtual: the pauses have grown to their longest
+		<-time.After(time.Second) // virtual: the pauses have grown to their longest
 		synctest.Wait()
 		at.leader = "c"
 		start := time.Now()
@@ -298,7 +297,7 @@ func TestCall_EdgeWithoutReplica(t *testing.T) {
 	}
 	for hint, want := range map[string]string{"c": "c c c c", "": "b c a b"} {
 		synctest.Test(t, func(t *testing.T) {
-			m := &mesh{turns: []turn{unreached, unreached, unreached, answers(7)}}
+			m := &mesh{turns: []turn{unreached, unreached, unreached, answered}}
 			r := router.New(router.Config{Node: "edge", Slots: slots, Mesh: m, Hint: func(uint32) string { return hint }})
 			if _, err := deposit(t.Context(), r); err != nil {
 				t.Fatal(err)
