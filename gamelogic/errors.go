@@ -35,8 +35,13 @@ type TrapKind string
 
 // The kinds of a TrapError.
 const (
-	// KindTrap: the WebAssembly code trapped (unreachable, out of bounds, stack, division).
+	// KindTrap: the WebAssembly code trapped (unreachable, out of bounds, division).
 	KindTrap TrapKind = "trap"
+	// KindExhausted: the step was out of fuel. Same step, same fuel, same kind
+	// on every node.
+	KindExhausted TrapKind = "exhausted"
+	// KindDepth: calls were nested too deeply.
+	KindDepth TrapKind = "depth"
 	// KindBadOutput: the answer breaks ABI v1 or the module's own manifest.
 	KindBadOutput TrapKind = "bad_output"
 	// KindTooManyDraws: more draws in a step than the manifest declares.

@@ -1,6 +1,7 @@
 package gamelogic
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,16 +12,26 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/edgereel/edgereel/gamelogic/meter"
 )
 
 // HostConfig says what a Host may run and how much it keeps.
 type HostConfig struct {
-	// Allow lists the SHA-256 of every module that may be loaded. Modules are
-	// not metered yet, so nothing else runs.
+	// Allow lists the SHA-256 of every module that may be loaded. Compiling a
+	// stranger's binary belongs behind the admission of modules, which is not
+	// built yet, so nothing else runs.
 	Allow [][32]byte
 	// CompileCacheDir keeps compiled code between runs; empty means none. What
 	// lies in it is executed as native code: it must be as private as the binary.
 	CompileCacheDir string
+	// FuelPerStep is what a step may cost; 0 means DefaultFuelPerStep. It
+	// decides which steps end as KindExhausted, so every node and every replay
+	// of a round must use the same.
+	FuelPerStep int64
+	// FuelPerInit is what each export called while a module is loaded or an
+	// instance is built may cost; 0 means DefaultFuelPerInit.
+	FuelPerInit int64
 	// MaxPerModule bounds the instances of a module, and so its steps in
 	// flight; 0 means twice GOMAXPROCS. A step waits for a free one.
 	MaxPerModule int
@@ -28,6 +39,13 @@ type HostConfig struct {
 	// slower: the second opinion of a determinism check.
 	Interpreter bool
 }
+
+// Fuel of a module that is given no other. A unit is about one instruction or
+// 16 bytes moved; see package meter.
+const (
+	DefaultFuelPerStep = 1_000_000
+	DefaultFuelPerInit = 10_000_000
+)
 
 // Host compiles modules and keeps their instances.
 type Host struct {
@@ -52,6 +70,11 @@ func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
 	if cfg.MaxPerModule == 0 {
 		cfg.MaxPerModule = 2 * runtime.GOMAXPROCS(0)
 	}
+	if cfg.FuelPerStep < 0 || cfg.FuelPerInit < 0 {
+		return nil, fmt.Errorf("gamelogic: fuel of %d per step and %d to start is negative", cfg.FuelPerStep, cfg.FuelPerInit)
+	}
+	cfg.FuelPerStep = cmp.Or(cfg.FuelPerStep, DefaultFuelPerStep)
+	cfg.FuelPerInit = cmp.Or(cfg.FuelPerInit, DefaultFuelPerInit)
 	h := &Host{
 		cfg: cfg, allow: make(map[[32]byte]bool, len(cfg.Allow)),
 		loading: make(chan struct{}, 1), closing: make(chan struct{}),
@@ -64,8 +87,7 @@ func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
 	if cfg.Interpreter {
 		rc = wazero.NewRuntimeConfigInterpreter()
 	}
-	rc = rc.WithMemoryLimitPages(MaxMemoryPages).WithCoreFeatures(api.CoreFeatureMutableGlobal |
-		api.CoreFeatureSignExtensionOps | api.CoreFeatureMultiValue | api.CoreFeatureBulkMemoryOperations)
+	rc = rc.WithMemoryLimitPages(MaxMemoryPages).WithCoreFeatures(meter.Features)
 	if cfg.CompileCacheDir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(cfg.CompileCacheDir)
 		if err != nil {

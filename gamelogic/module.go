@@ -8,6 +8,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/edgereel/edgereel/gamelogic/meter"
 )
 
 // Module is one loaded game: compiled code, its manifest and its instances.
@@ -16,7 +18,7 @@ type Module struct {
 	digest   [32]byte
 	manifest *Manifest
 	code     wazero.CompiledModule
-	globals  []string // reserved export names of the mutable globals
+	globals  []string // reserved export names of the mutable globals, the meter's last
 	pristine snapshot // of every instance before its first step
 	// slots holds MaxPerModule tokens: an idle instance, or nil for one not
 	// built yet. Whoever took a token owns the instance until it is put back.
@@ -36,15 +38,13 @@ func (m *Module) Digest() [32]byte { return m.digest }
 func (m *Module) Manifest() *Manifest { return m.manifest }
 
 func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *Module, err error) {
-	l, err := inspect(wasm)
+	code, report, err := metered(wasm)
 	if err != nil {
 		return nil, err
 	}
 	m := &Module{host: h, digest: digest, slots: make(chan *instance, h.cfg.MaxPerModule)}
-	for _, g := range l.mutable {
-		m.globals = append(m.globals, globalName(g))
-	}
-	if m.code, err = h.engine.CompileModule(ctx, l.exposeGlobals()); err != nil {
+	m.globals = append(report.Globals, meter.FuelExport, meter.StackExport)
+	if m.code, err = h.engine.CompileModule(ctx, code); err != nil {
 		return nil, fmt.Errorf("%w: compile: %w", ErrRefusedModule, err)
 	}
 	defer func() {
@@ -99,6 +99,10 @@ type instance struct {
 	io      uint32
 	pages   uint32 // of memory; a change means that the instance cannot be restored
 
+	fuel  api.MutableGlobal // left, below zero when a call was exhausted
+	depth api.MutableGlobal // stack slots left, below zero when calls nested too deeply
+	init  int64             // fuel of a call that is no step
+
 	// ctx carries the instance to the draw functions; it never ends, since the
 	// engine looks at no context during a call.
 	ctx   context.Context
@@ -111,7 +115,7 @@ type instance struct {
 type instanceKey struct{}
 
 func (m *Module) instantiate(ctx context.Context) (*instance, error) {
-	in := &instance{}
+	in := &instance{init: m.host.cfg.FuelPerInit}
 	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
 	mod, err := m.host.engine.InstantiateModule(ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
@@ -126,6 +130,7 @@ func (m *Module) instantiate(ctx context.Context) (*instance, error) {
 		}
 		in.globals = append(in.globals, g)
 	}
+	in.fuel, in.depth = in.globals[len(in.globals)-2], in.globals[len(in.globals)-1]
 	if m.pristine.memory == nil { // the first one, in introduce
 		m.pristine = in.snapshot()
 	}
@@ -147,11 +152,33 @@ func (m *Module) instantiate(ctx context.Context) (*instance, error) {
 
 // ask calls an export without parameters during the introduction.
 func (in *instance) ask(ctx context.Context, name string) (uint32, error) {
+	in.refuel(in.init)
 	res, err := in.mod.ExportedFunction(name).Call(context.WithValue(ctx, instanceKey{}, in))
+	if kind := in.spent(); err != nil && kind != KindTrap {
+		return 0, fmt.Errorf("%w: call %s: %s", ErrRefusedModule, name, kind)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: call %s: %w", ErrRefusedModule, name, err)
 	}
 	return uint32(res[0]), nil
+}
+
+// refuel pays for one call. Without it nothing runs.
+func (in *instance) refuel(fuel int64) {
+	in.fuel.Set(uint64(fuel))
+	in.depth.Set(meter.StackSlots)
+}
+
+// spent tells what a trap was. The meter writes before it traps, so what it
+// left is the same whatever the engine makes of it.
+func (in *instance) spent() TrapKind {
+	switch {
+	case int64(in.fuel.Get()) < 0:
+		return KindExhausted
+	case int64(in.depth.Get()) < 0:
+		return KindDepth
+	}
+	return KindTrap
 }
 
 func (in *instance) snapshot() snapshot {

@@ -68,7 +68,7 @@ func TestLoad_Refuses(t *testing.T) {
 			g.imports, g.nImports = cat(leb(1), str("edgereel"), str("draw"), []byte{0, 2}), 1
 		}},
 		{name: "start function", reason: "start function", change: func(g *guest) { g.start = true }},
-		{name: "no memory", reason: "0 memories", change: func(g *guest) { g.noMemory = true }},
+		{name: "no memory", reason: "memory", change: func(g *guest) { g.noMemory = true }},
 		{name: "too much memory", reason: "65 pages", change: func(g *guest) { g.pages = 65 }},
 		{name: "missing play", reason: `"edgereel_play"`, change: func(g *guest) { g.hide = "edgereel_play" }},
 		{name: "missing marker", reason: `"edgereel_abi_1"`, change: func(g *guest) { g.hide = "edgereel_abi_1" }},
@@ -91,7 +91,7 @@ func TestLoad_Refuses(t *testing.T) {
 		{name: "vector instruction", reason: "opcode 0xfd", change: func(g *guest) {
 			g.play = cat([]byte{0xfd, 12}, closedWin(0))
 		}},
-		{name: "invalid code", reason: "compile", change: func(g *guest) { g.play = []byte{0x6a} }},
+		{name: "invalid code", reason: "invalid: validate", change: func(g *guest) { g.play = []byte{0x6a} }},
 		{name: "other ABI", reason: "minor version 7", change: func(g *guest) { g.minor = 7 }},
 		{name: "misaligned block", reason: "I/O block", change: func(g *guest) { g.io = 4 }},
 		{name: "block outside", reason: "I/O block", change: func(g *guest) { g.io = 65536 + 8 }},

@@ -53,10 +53,11 @@ type Outcome struct {
 	Presentation []byte   // for the client, not read by the host
 	DrawCount    int
 	DrawsDigest  [32]byte // Draws.Digest
+	Fuel         int64    // spent, in units of package meter; a function of the step
 }
 
 // Play evaluates one step in a pooled instance. After a *TrapError the outcome
-// still holds DrawCount and DrawsDigest, for the incident's record; after any
+// still holds DrawCount, DrawsDigest and Fuel, for the incident's record; after any
 // other error it is empty.
 func (m *Module) Play(ctx context.Context, s Step) (Outcome, error) {
 	p, err := m.prepare(&s)
@@ -166,16 +167,18 @@ func (m *Module) run(in *instance, s *Step, p plan) (Outcome, error) {
 	s.Draws.used = true
 	in.draws, in.limit, in.fault = s.Draws, m.manifest.MaxDraws, nil
 	in.stack[0] = uint64(len(input))
+	budget := m.host.cfg.FuelPerStep
+	in.refuel(budget)
 	err := in.play.CallWithStack(in.ctx, in.stack[:])
 	in.draws = nil
 
-	spent := Outcome{DrawCount: len(s.Draws.log)}
+	spent := Outcome{DrawCount: len(s.Draws.log), Fuel: budget - max(0, int64(in.fuel.Get()))}
 	if in.fault != nil {
 		in.fault.Module = m.digest
 		return spent, in.fault
 	}
 	if err != nil {
-		return spent, m.trap(KindTrap, "", err)
+		return spent, m.trap(in.spent(), "", err)
 	}
 	code := int32(uint32(in.stack[0]))
 	if code < 0 {
@@ -194,7 +197,7 @@ func (m *Module) run(in *instance, s *Step, p plan) (Outcome, error) {
 	if detail != "" {
 		return spent, m.trap(KindBadOutput, detail, nil)
 	}
-	out.DrawCount = spent.DrawCount
+	out.DrawCount, out.Fuel = spent.DrawCount, spent.Fuel
 	return out, nil
 }
 

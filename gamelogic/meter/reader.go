@@ -1,9 +1,6 @@
-package gamelogic
+package meter
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 var (
 	errShort = errors.New("it ends too early")
@@ -42,6 +39,13 @@ func (r *reader) byte() byte {
 	}
 	r.at++
 	return r.b[r.at-1]
+}
+
+// zero passes a byte that version 1 keeps at zero.
+func (r *reader) zero() {
+	if r.byte() != 0 {
+		r.fail(errors.New("a reserved byte is set"))
+	}
 }
 
 func (r *reader) bytes(n int) []byte {
@@ -111,84 +115,10 @@ func (r *reader) constant() error {
 	case 0x42:
 		r.skipSigned(10)
 	default:
-		return refuse("a global starts with opcode %#x, want an integer constant", op)
+		return refuse(RuleGlobals, "a global starts with opcode %#x, want an integer constant", op)
 	}
 	if r.byte() != 0x0b {
-		return refuse("a global's start value is no single constant")
-	}
-	return nil
-}
-
-// function walks a body: integer locals, then integer instructions.
-func (r *reader) function() error {
-	for range r.count(1000) {
-		r.u32()
-		if t := r.byte(); r.err == nil && t != valI32 && t != valI64 {
-			return refuse("locals of type %#x; only integers are allowed", t)
-		}
-	}
-	for r.more() {
-		if err := r.instruction(); err != nil {
-			return err
-		}
-	}
-	if r.err != nil {
-		return fmt.Errorf("%w: %w", ErrRefusedModule, r.err)
-	}
-	return nil
-}
-
-// instruction passes one instruction and its immediates. What it does not list
-// (floats, vectors, references, tables) is refused.
-func (r *reader) instruction() error {
-	op := r.byte()
-	switch {
-	case op <= 0x01, op == 0x05, op == 0x0b, op == 0x0f, op == 0x1a, op == 0x1b:
-	case op >= 0x02 && op <= 0x04:
-		r.skipSigned(5) // block type: empty, a value type, or a type index
-	case op == 0x0c, op == 0x0d, op == 0x10, op >= 0x20 && op <= 0x24:
-		r.u32()
-	case op == 0x0e:
-		for range r.count(4096) + 1 {
-			r.u32()
-		}
-	case op == 0x11:
-		r.u32()
-		r.u32()
-	case op == 0x28, op == 0x29, op >= 0x2c && op <= 0x37, op >= 0x3a && op <= 0x3e:
-		r.u32()
-		r.u32()
-	case op == 0x3f, op == 0x40:
-		r.byte()
-	case op == 0x41:
-		r.skipSigned(5)
-	case op == 0x42:
-		r.skipSigned(10)
-	case op >= 0x45 && op <= 0x5a, op >= 0x67 && op <= 0x8a:
-	case op == 0xa7, op == 0xac, op == 0xad, op >= 0xc0 && op <= 0xc4:
-	case op == 0xfc:
-		return r.bulk()
-	default:
-		return refuse("opcode %#x; only integer instructions are allowed", op)
-	}
-	return nil
-}
-
-// bulk passes the memory instructions behind the 0xfc prefix.
-func (r *reader) bulk() error {
-	switch sub := r.u32(); sub {
-	case 8: // memory.init
-		r.u32()
-		r.byte()
-	case 9: // data.drop
-		r.u32()
-	case 10: // memory.copy
-		r.byte()
-		r.byte()
-	case 11: // memory.fill
-		r.byte()
-	default:
-		return refuse("opcode 0xfc %d; only integer instructions are allowed", sub)
+		return refuse(RuleGlobals, "a global's start value is no single constant")
 	}
 	return nil
 }
