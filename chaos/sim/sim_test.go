@@ -92,7 +92,7 @@ func TestSim_LongLosesLeaderUnderLoad(t *testing.T) {
 	if os.Getenv("EDGEREEL_LONG") == "" {
 		t.Skip("set EDGEREEL_LONG=1 for long simulations")
 	}
-	for _, seed := range seeds(t, 100, 5) {
+	for _, seed := range seeds(t, 100, 3) {
 		passes(t, sim.Config{Seed: seed, Duration: 20 * time.Minute})
 	}
 }
