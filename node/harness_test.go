@@ -178,7 +178,7 @@ func newCluster(t *testing.T) *cluster {
 		// the journal's segments from its peers.
 		cfg.Raft = config.Raft{SnapshotEntries: 40, SnapshotCheckMS: 200, TrailingEntries: 20}
 		if i == 1 {
-			cfg.Limits.RatePerSecond, cfg.Limits.Burst = 0.001, smallBurst
+			cfg.Limits.RatePerSecond, cfg.Limits.Burst, cfg.Limits.MaxBodyBytes = 0.001, smallBurst, 2048
 		}
 	})}
 	var err error

@@ -335,6 +335,12 @@ func (c *cluster) testRefusals(t *testing.T) {
 			}
 		}
 	})
+	t.Run("body above the node's own limit", func(t *testing.T) {
+		body := `{"mode":"` + strings.Repeat("x", 4096) + `"}`
+		for _, over := range []http.RoundTripper{c.http, c.tcp.Transport} {
+			c.post(t, over, 1, "PlayerService/Play", "Bearer "+b.token, body).check(t, 429, "not_applied", "request_too_large")
+		}
+	})
 	t.Run("errors of GET and other content", func(t *testing.T) { c.testNotRPC(t) })
 }
 

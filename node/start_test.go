@@ -361,3 +361,25 @@ func TestStart_EdgeWithoutSecrets(t *testing.T) {
 		t.Errorf("the log does not tell that tokens are not issued:\n%s", log)
 	}
 }
+
+// TestRun_EndsWithTheReason: a node that may not go on stops serving, tells why,
+// and closes as a whole.
+func TestRun_EndsWithTheReason(t *testing.T) {
+	l := newLoner(t)
+	n, log, err := l.start(t, l.cfg)
+	must(t, err)
+	l.ready(t, n)
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(t.Context()) }()
+	n.Fatal(errors.New("fsync node.db: input/output error"))
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "the node must stop: fsync node.db") {
+		t.Errorf("ended with %v", err)
+	}
+	if !strings.Contains(log.String(), "fsync node.db") {
+		t.Error("the log does not say why")
+	}
+	l.free(t)
+	if err := n.Close(); err != nil {
+		t.Errorf("closing again: %v", err)
+	}
+}

@@ -216,7 +216,12 @@ func (r *Router) attempt(ctx context.Context, node string, local Local, changed 
 		proto.Merge(res, answer)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	timeout := attemptTimeout
+	if procedure == "LookUpStep" {
+		// Reading a journal takes as long as it is; asking again only begins anew.
+		timeout = callTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stop := make(chan struct{})
 	defer close(stop)

@@ -264,6 +264,27 @@ func TestCall_Deadline(t *testing.T) {
 	}
 }
 
+// TestCall_LookingUpHasTheWholeTime: a journal is read once, not in pieces of
+// an attempt's time.
+func TestCall_LookingUpHasTheWholeTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(ctx context.Context) (*edgereelv1.ForwardedReply, error) {
+			select {
+			case <-time.After(4 * time.Second):
+				return &edgereelv1.ForwardedReply{}, nil
+			case <-ctx.Done():
+				return silent(ctx)
+			}
+		}
+		m := &mesh{turns: []turn{slow}}
+		r := newRouter(t, m, &replica{leader: "b"})
+		err := r.Call(t.Context(), r.Slots().Of(0), "LookUpStep", leader.Call{Request: &edgereelv1.LookUpStepRequest{}}, &edgereelv1.PlayResponse{})
+		if err != nil || len(m.asked) != 1 {
+			t.Errorf("asked %d times, %v", len(m.asked), err)
+		}
+	})
+}
+
 func TestCall_CallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
