@@ -1,0 +1,307 @@
+package meter
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// function is a walked body: where to add code to it and what it costs.
+type function struct {
+	m   *module
+	sig string
+	r   reader // over the body
+
+	groups  int // of local declarations
+	decls   []byte
+	locals  int // declared
+	blocks  int // places where the engine may merge values of locals
+	nesting int
+	values  int // that the code pushes, at most
+	calls   []uint32
+	// indirect: it calls through the table, where anything may stand.
+	indirect bool
+
+	weights []int64 // by scope: 0 the function, then its loops in order
+	open    []int   // scope of each open block
+	edits   []edit
+	lengths bool // it needs the local for a length
+}
+
+type editKind byte
+
+const (
+	editCharge     editKind = iota // pay for a scope
+	editBefore                     // pay the frame before a call
+	editAfter                      // give it back
+	editBulk                       // pay for the length on the stack
+	editGrow                       // pay for the memory that moves
+	editBeforeAny                  // as editBefore, through the table
+	editAfterwards                 // as editAfter, through the table
+)
+
+// edit adds code in front of an offset of the body; what is the scope of a
+// charge and the callee of a call.
+type edit struct {
+	at   int
+	kind editKind
+	what uint32
+}
+
+// Weights of what costs more than one unit. A unit is about half a nanosecond.
+const (
+	weightEntry  = 4  // of a function, besides its locals
+	weightCall   = 4  // of a call
+	weightDivide = 8  // of a division or remainder
+	weightBulk   = 16 // of a bulk instruction, besides its length
+	weightTable  = 8  // of a br_table or an indirect call
+	weightImport = 64 // of a call that leaves the module
+)
+
+// params and results count the values of a signature.
+func params(sig string) int  { return strings.IndexByte(sig, '>') }
+func results(sig string) int { return len(sig) - params(sig) - 1 }
+
+// scan walks the body once: integer locals, then integer instructions up to
+// the end that closes the function.
+func (f *function) scan() error {
+	r := &f.r
+	f.groups = r.count(1000)
+	from := r.at
+	total := uint64(0)
+	for range f.groups {
+		total += uint64(r.u32())
+		if t := r.byte(); r.err == nil && t != valI32 && t != valI64 {
+			return refuse(RuleType, "locals of type %#x; only integers are allowed", t)
+		}
+		if total > uint64(f.m.limits.Locals) {
+			return refuse(RuleLocals, "%d locals, at most %d", total, f.m.limits.Locals)
+		}
+	}
+	if r.err != nil {
+		return refuse(RuleFormat, "%v", r.err)
+	}
+	f.locals = int(total)
+	f.decls = r.b[from:r.at]
+	f.weights, f.open = []int64{weightEntry + int64(total)}, []int{0}
+	f.edits = append(f.edits, edit{at: r.at, kind: editCharge})
+	for r.more() && len(f.open) > 0 {
+		if err := f.instruction(); err != nil {
+			return err
+		}
+	}
+	if r.err != nil || r.more() || len(f.open) > 0 {
+		return refuse(RuleFormat, "%v", r.failure())
+	}
+	if n := f.merges(); n > f.m.limits.LocalsXBlocks {
+		return refuse(RuleBlocks, "%d locals and parameters in %d blocks make %d, at most %d",
+			f.locals+params(f.sig), f.blocks+1, n, f.m.limits.LocalsXBlocks)
+	}
+	return nil
+}
+
+// merges is locals × blocks.
+func (f *function) merges() int { return (f.locals + params(f.sig)) * (f.blocks + 1) }
+
+// frame bounds the native frame of the function in slots: a slot for each
+// value the engine may keep, none reused, several for each instruction.
+func (f *function) frame() int {
+	return max(minFrame, 256+4*f.values+2*f.merges())
+}
+
+func (f *function) charge(weight int64) { f.weights[f.open[len(f.open)-1]] += weight }
+
+// instruction passes one instruction and its immediates. What it does not list
+// (floats, vectors, references, tables) is refused.
+func (f *function) instruction() error {
+	r, at := &f.r, f.r.at
+	op := r.byte()
+	f.values++
+	weight := int64(1)
+	switch {
+	case op <= 0x01, op == 0x0f, op == 0x1a, op == 0x1b:
+	case op == 0x05:
+		f.blocks++
+	case op == 0x0b:
+		f.charge(1)
+		f.open = f.open[:len(f.open)-1]
+		return nil
+	case op >= 0x02 && op <= 0x04:
+		return f.block(op)
+	case op == 0x0c, op == 0x0d:
+		f.blocks += int(op - 0x0c)
+		r.u32()
+	case op >= 0x20 && op <= 0x24:
+		r.u32()
+	case op == 0x0e:
+		weight = weightTable
+		if err := f.branchTable(); err != nil {
+			return err
+		}
+	case op == 0x10:
+		weight = f.call(at)
+	case op == 0x11:
+		weight = weightTable + weightCall
+		f.callIndirect(at)
+	case op == 0x28, op == 0x29, op >= 0x2c && op <= 0x37, op >= 0x3a && op <= 0x3e:
+		r.u32()
+		r.u32()
+	case op == 0x3f:
+		r.zero()
+	case op == 0x40:
+		weight = weightBulk
+		f.length(edit{at: at, kind: editGrow})
+		r.zero()
+	case op == 0x41:
+		r.skipSigned(5)
+	case op == 0x42:
+		r.skipSigned(10)
+	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82:
+		weight = weightDivide
+	case op >= 0x45 && op <= 0x5a, op >= 0x67 && op <= 0x8a:
+	case op == 0xa7, op == 0xac, op == 0xad, op >= 0xc0 && op <= 0xc4:
+	case op == 0xfc:
+		weight = weightBulk
+		if err := f.bulk(at); err != nil {
+			return err
+		}
+	default:
+		return refuse(RuleInstruction, "opcode %#x; only integer instructions are allowed", op)
+	}
+	f.charge(weight)
+	return nil
+}
+
+// block opens a block, loop or if.
+func (f *function) block(op byte) error {
+	r := &f.r
+	f.charge(1)
+	f.blocks++
+	c := byte(0)
+	if r.at < len(r.b) {
+		c = r.b[r.at]
+	}
+	switch {
+	case c == 0x40 || c == valI32 || c == valI64:
+		r.byte()
+		f.values++
+	case c&0xc0 == 0x40:
+		return refuse(RuleType, "a block of type %#x; only integers are allowed", c)
+	default:
+		sig := f.m.typeOf(r.u32())
+		if r.err == nil && sig == "?" {
+			return refuse(RuleType, "a block of an unknown type")
+		}
+		f.values += 2 * len(sig)
+	}
+	if len(f.open) > f.m.limits.Nesting {
+		return refuse(RuleNesting, "blocks nest deeper than %d", f.m.limits.Nesting)
+	}
+	f.m.deepest = max(f.m.deepest, len(f.open))
+	scope := f.open[len(f.open)-1]
+	if op == 0x03 {
+		scope = len(f.weights)
+		f.weights = append(f.weights, 0)
+		f.edits = append(f.edits, edit{at: r.at, kind: editCharge, what: uint32(scope)})
+	}
+	f.open = append(f.open, scope)
+	return nil
+}
+
+func (f *function) branchTable() error {
+	r := &f.r
+	n := r.u32()
+	if uint64(n) > uint64(f.m.limits.BranchTable) {
+		return refuse(RuleBranchTable, "a br_table of %d targets, at most %d", n, f.m.limits.BranchTable)
+	}
+	f.blocks++
+	for range uint64(n) + 1 {
+		r.u32()
+	}
+	return nil
+}
+
+func (f *function) call(at int) int64 {
+	callee := f.r.u32()
+	f.values += len(f.m.signature(callee))
+	if int(callee) < f.m.imports {
+		return weightImport
+	}
+	f.calls = append(f.calls, callee)
+	f.edits = append(f.edits, edit{at: at, kind: editBefore, what: callee}, edit{at: f.r.at, kind: editAfter, what: callee})
+	return weightCall
+}
+
+func (f *function) callIndirect(at int) {
+	sig := f.m.typeOf(f.r.u32())
+	f.r.zero()
+	f.values += len(sig)
+	f.indirect = true
+	f.edits = append(f.edits, edit{at: at, kind: editBeforeAny}, edit{at: f.r.at, kind: editAfterwards})
+}
+
+// length adds code that reads the length on the top of the stack.
+func (f *function) length(e edit) {
+	f.lengths = true
+	f.blocks++
+	f.edits = append(f.edits, e)
+}
+
+// bulk passes the memory instructions behind the 0xfc prefix.
+func (f *function) bulk(at int) error {
+	r := &f.r
+	switch sub := r.byte(); sub {
+	case 8: // memory.init
+		f.length(edit{at: at, kind: editBulk})
+		r.u32()
+		r.zero()
+	case 9: // data.drop
+		r.u32()
+	case 10: // memory.copy
+		f.length(edit{at: at, kind: editBulk})
+		r.zero()
+		r.zero()
+	case 11: // memory.fill
+		f.length(edit{at: at, kind: editBulk})
+		r.zero()
+	default:
+		return refuse(RuleInstruction, "opcode 0xfc %d; only integer instructions are allowed", sub)
+	}
+	return nil
+}
+
+// body writes the function again with everything added.
+func (f *function) body() []byte {
+	m := f.m
+	fuelLocal := uint64(params(f.sig) + f.locals)
+	groups := f.groups + 1
+	if f.lengths {
+		groups++
+	}
+	out := binary.AppendUvarint(nil, uint64(groups))
+	out = append(out, f.decls...)
+	out = append(out, 1, valI64)
+	if f.lengths {
+		out = append(out, 1, valI32)
+	}
+	c := coder{m: m, fuel: fuelLocal, length: fuelLocal + 1, out: out}
+	at := f.edits[0].at
+	for _, e := range f.edits {
+		c.out = append(c.out, f.r.b[at:e.at]...)
+		at = e.at
+		switch e.kind {
+		case editCharge:
+			c.pay(f.weights[e.what], e.what == 0 && m.recursive)
+		case editBefore, editAfter:
+			if m.height[int(e.what)-m.imports] < 0 {
+				c.frame(f.frame(), e.kind == editBefore)
+			}
+		case editBeforeAny, editAfterwards:
+			c.frame(f.frame(), e.kind == editBeforeAny)
+		case editBulk:
+			c.payLength()
+		case editGrow:
+			c.payGrowth()
+		}
+	}
+	return append(c.out, f.r.b[at:]...)
+}

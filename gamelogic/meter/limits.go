@@ -1,0 +1,126 @@
+package meter
+
+import "fmt"
+
+// Version of the rewriting. Fuel is part of what a module's outcome depends
+// on, so any change of weights or of what is added is a new version.
+const Version = 1
+
+// Names under which the host reaches what was added.
+const (
+	// ReservedPrefix begins the export names a module may not use.
+	ReservedPrefix = "edgereel."
+	// FuelExport is a mutable i64: what is left. Below zero after a trap it
+	// says that the call was out of fuel.
+	FuelExport = ReservedPrefix + "fuel"
+	// StackExport is a mutable i64: slots left. Below zero after a trap it says
+	// that calls were nested too deeply.
+	StackExport = ReservedPrefix + "stack"
+)
+
+// StackSlots is what the host sets StackExport to before a call. A slot is
+// eight bytes of native stack at most and a frame at least 1,024 slots, so a
+// module can never reach the engine's own limits (50,000,000 bytes when
+// compiled, 2,000 frames when interpreted), which differ.
+const StackSlots = 1 << 20
+
+const (
+	minFrame   = 1 << 10 // slots; bounds paid calls to 1,024
+	freeSlots  = 1 << 17 // height of what may be called without payment
+	freeFrames = 512
+)
+
+// Limits of a module. Every field must be set.
+type Limits struct {
+	Bytes         int // of the binary
+	Functions     int
+	BodyBytes     int // of one function
+	Locals        int // declared in one function
+	LocalsXBlocks int // of one function: locals and parameters times blocks
+	Nesting       int // of blocks in one function
+	BranchTable   int // targets of one br_table
+	Globals       int
+	TableElements int
+	MemoryPages   int // of 64 KiB
+	// Imports allows functions by "module.name"; the value is the signature,
+	// 'i' for i32 and 'l' for i64: "ii>l".
+	Imports map[string]string
+}
+
+// DefaultLimits are those of a pure module, without any import.
+func DefaultLimits() Limits {
+	return Limits{
+		Bytes: 512 << 10, Functions: 10_000, BodyBytes: 32 << 10, Locals: 256, LocalsXBlocks: 100_000,
+		Nesting: 256, BranchTable: 1024, Globals: 256, TableElements: 4096, MemoryPages: 64,
+	}
+}
+
+// Rule names what a module was refused for. The text is stable.
+type Rule string
+
+// The rules of a RefusedError.
+const (
+	RuleFormat      Rule = "format"      // no well-formed binary
+	RuleBytes       Rule = "bytes"       // size of the binary
+	RuleSection     Rule = "section"     // unknown, repeated or out of order
+	RuleType        Rule = "type"        // a value type that is no integer
+	RuleImport      Rule = "import"      // not on the list
+	RuleReserved    Rule = "reserved"    // an export name of the host's
+	RuleStart       Rule = "start"       // a start function
+	RuleInstruction Rule = "instruction" // not an integer instruction
+	RuleFunctions   Rule = "functions"
+	RuleBody        Rule = "body"
+	RuleLocals      Rule = "locals"
+	RuleBlocks      Rule = "blocks" // locals × blocks
+	RuleNesting     Rule = "nesting"
+	RuleBranchTable Rule = "branch_table"
+	RuleGlobals     Rule = "globals"
+	RuleTable       Rule = "table"
+	RuleMemory      Rule = "memory"
+	RuleInvalid     Rule = "invalid" // the engine's validation
+)
+
+// RefusedError says which rule a module breaks and how.
+type RefusedError struct {
+	Rule   Rule
+	Detail string
+	Err    error // of the engine, for RuleInvalid
+}
+
+func (e *RefusedError) Error() string {
+	s := string(e.Rule) + ": " + e.Detail
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the engine's error, if there is one.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+func refuse(rule Rule, format string, args ...any) error {
+	return &RefusedError{Rule: rule, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Report is what a host needs to know of a rewritten module.
+type Report struct {
+	Version  int // of the rewriting
+	Exports  map[string]Export
+	Globals  []string // reserved export names of the module's mutable globals
+	Memories int      // 0 or 1
+
+	Functions     int // with a body
+	LargestBody   int // bytes
+	MostLocals    int
+	LocalsXBlocks int // the greatest of a function
+	Nesting       int
+	LargestFrame  int  // slots
+	Recursive     bool // some calls are paid by stack slots
+}
+
+// Export is one export of the original.
+type Export struct {
+	Kind      byte // 0 function, 1 table, 2 memory, 3 global
+	Index     uint32
+	Signature string // of a function, as in Limits.Imports; "?" when it has none
+}

@@ -1,0 +1,209 @@
+package meter
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Rewrite checks a module against the limits, has the engine validate it, and
+// returns it with meters in it. Custom sections are dropped. A *RefusedError
+// says why a module was not rewritten.
+func Rewrite(wasm []byte, limits Limits) (instrumented []byte, report Report, err error) {
+	m, err := decode(wasm, limits)
+	if err != nil {
+		return nil, Report{}, err
+	}
+	// Before anything is added: afterwards the indexes of the added globals
+	// and locals would be valid in the module's own code.
+	if err := validate(wasm, limits); err != nil {
+		return nil, Report{}, err
+	}
+	m.measure()
+	return m.encode(), m.report(), nil
+}
+
+func (m *module) report() Report {
+	rep := Report{
+		Version: Version, Exports: m.exports, Memories: m.memories,
+		Functions: len(m.bodies), Nesting: m.deepest, Recursive: m.recursive,
+	}
+	for _, g := range m.mutable {
+		rep.Globals = append(rep.Globals, globalName(g))
+	}
+	for _, f := range m.bodies {
+		rep.LargestBody = max(rep.LargestBody, len(f.r.b))
+		rep.MostLocals = max(rep.MostLocals, f.locals)
+		rep.LocalsXBlocks = max(rep.LocalsXBlocks, f.merges())
+		rep.LargestFrame = max(rep.LargestFrame, f.frame())
+	}
+	return rep
+}
+
+// globalName is the reserved export under which the host reaches a mutable global.
+func globalName(index uint32) string { return fmt.Sprintf("%sglobal.%d", ReservedPrefix, index) }
+
+// encode writes the binary with the two globals, the reserved exports and the
+// metered code.
+func (m *module) encode() []byte {
+	out := []byte(magic)
+	for _, id := range order {
+		body := m.sections[id]
+		switch id {
+		case 6:
+			const zero = "\x7e\x01\x42\x00\x0b" // mutable i64 = 0
+			body = extend(body, 2, []byte(zero+zero))
+		case 7:
+			body = m.exportSection(body)
+		case 10:
+			if body != nil {
+				body = m.codeSection()
+			}
+		}
+		if body == nil {
+			continue
+		}
+		out = append(out, id)
+		out = binary.AppendUvarint(out, uint64(len(body)))
+		out = append(out, body...)
+	}
+	return out
+}
+
+// extend adds n encoded elements to a section that is a vector, or begins it.
+func extend(section []byte, n int, elements []byte) []byte {
+	r := &reader{b: section}
+	count := uint64(0)
+	if section != nil {
+		count = uint64(r.u32())
+	}
+	out := binary.AppendUvarint(nil, count+uint64(n))
+	out = append(out, section[r.at:]...)
+	return append(out, elements...)
+}
+
+func (m *module) exportSection(body []byte) []byte {
+	var added []byte
+	add := func(name string, global int) {
+		added = binary.AppendUvarint(added, uint64(len(name)))
+		added = append(added, name...)
+		added = append(added, 3)
+		added = binary.AppendUvarint(added, uint64(global))
+	}
+	for _, g := range m.mutable {
+		add(globalName(g), int(g))
+	}
+	add(FuelExport, m.globals)
+	add(StackExport, m.globals+1)
+	return extend(body, len(m.mutable)+2, added)
+}
+
+func (m *module) codeSection() []byte {
+	out := binary.AppendUvarint(nil, uint64(len(m.bodies)))
+	for _, f := range m.bodies {
+		body := f.body()
+		out = binary.AppendUvarint(out, uint64(len(body)))
+		out = append(out, body...)
+	}
+	return out
+}
+
+// coder appends instructions. Every sequence leaves the operand stack as it was.
+type coder struct {
+	m            *module
+	fuel, length uint64 // locals
+	out          []byte
+}
+
+func (c *coder) op(op byte, index uint64) {
+	c.out = append(c.out, op)
+	c.out = binary.AppendUvarint(c.out, index)
+}
+
+func (c *coder) i32(v int) { c.constant(0x41, int64(v)) }
+
+func (c *coder) i64(v int64) { c.constant(0x42, v) }
+
+// constant pushes a value that is not negative.
+func (c *coder) constant(op byte, v int64) {
+	c.out = append(c.out, op)
+	for {
+		b := byte(v & 0x7f)
+		v >>= 7
+		if v == 0 && b&0x40 == 0 {
+			c.out = append(c.out, b)
+			return
+		}
+		c.out = append(c.out, b|0x80)
+	}
+}
+
+func (c *coder) fuelGlobal() uint64  { return uint64(c.m.globals) }
+func (c *coder) stackGlobal() uint64 { return uint64(c.m.globals) + 1 }
+
+// pay subtracts a weight; at the entry of a function it looks at the stack,
+// which the caller has paid, in the same comparison.
+func (c *coder) pay(weight int64, stack bool) {
+	c.op(0x23, c.fuelGlobal())
+	c.i64(weight)
+	c.settle(stack)
+}
+
+// settle subtracts what lies on the stack from the fuel below it and traps
+// below zero. It is written before the trap, for the host to read.
+func (c *coder) settle(stack bool) {
+	c.out = append(c.out, 0x7d) // i64.sub
+	c.op(0x22, c.fuel)
+	c.op(0x24, c.fuelGlobal())
+	c.op(0x20, c.fuel)
+	if stack {
+		c.op(0x23, c.stackGlobal())
+		c.out = append(c.out, 0x84) // i64.or: negative when one of them is
+	}
+	c.i64(0)
+	c.out = append(c.out, 0x53, 0x04, 0x40, 0x00, 0x0b) // i64.lt_s if unreachable end
+}
+
+// frame pays for the caller's frame, or gives it back. Who looks at the result
+// is the callee.
+func (c *coder) frame(slots int, before bool) {
+	c.op(0x23, c.stackGlobal())
+	c.i64(int64(slots))
+	if before {
+		c.out = append(c.out, 0x7d)
+	} else {
+		c.out = append(c.out, 0x7c)
+	}
+	c.op(0x24, c.stackGlobal())
+}
+
+// Bytes moved for one unit of fuel, as a power of two.
+const bulkShift = 4
+
+// payLength pays for the length on top of the stack.
+func (c *coder) payLength() {
+	c.op(0x21, c.length)
+	c.op(0x23, c.fuelGlobal())
+	c.op(0x20, c.length)
+	c.out = append(c.out, 0xad) // i64.extend_i32_u
+	c.i64(bulkShift)
+	c.out = append(c.out, 0x88) // i64.shr_u
+	c.settle(false)
+	c.op(0x20, c.length)
+}
+
+// payGrowth pays for moving the memory and clearing what it grows by, in whole
+// pages. A length that can only fail costs as much as the greatest that cannot.
+func (c *coder) payGrowth() {
+	c.op(0x21, c.length)
+	c.op(0x23, c.fuelGlobal())
+	c.op(0x20, c.length)
+	most := c.m.limits.MemoryPages
+	c.i32(most)
+	c.op(0x20, c.length)
+	c.i32(most)
+	c.out = append(c.out, 0x49, 0x1b, 0x3f, 0x00, 0x6a, 0xad) // i32.lt_u select memory.size i32.add extend
+	c.i64(16 - bulkShift)
+	c.out = append(c.out, 0x86) // i64.shl
+	c.settle(false)
+	c.op(0x20, c.length)
+}
