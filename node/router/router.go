@@ -254,20 +254,20 @@ func (r *Router) forward(ctx context.Context, node string, shard Shard, procedur
 		if errors.As(err, &failed) && failed.NotExecuted() {
 			return unreachable(fmt.Sprintf("node %s was not reached", node))
 		}
-		return unresolved(fmt.Errorf("forward to %s: %w", node, err))
+		return r.unresolved(ctx, node, err)
 	}
 	var reply edgereelv1.ForwardedReply
 	if err := proto.Unmarshal(raw, &reply); err != nil {
-		return unresolved(fmt.Errorf("node %s answered in an unknown form: %w", node, err))
+		return r.unresolved(ctx, node, fmt.Errorf("read the answer: %w", err))
 	}
 	if reply.GetVersion() != wireVersion {
-		return unresolved(fmt.Errorf("node %s answered in version %d, this build knows %d", node, reply.GetVersion(), wireVersion))
+		return r.unresolved(ctx, node, fmt.Errorf("the answer has version %d, this build knows %d", reply.GetVersion(), wireVersion))
 	}
 	if e := reply.GetError(); e != nil {
 		return &hinted{error: api.FromForwarded(e), leader: e.GetLeader()}
 	}
 	if err := proto.Unmarshal(reply.GetResponse(), res); err != nil {
-		return unresolved(fmt.Errorf("node %s answered in an unknown form: %w", node, err))
+		return r.unresolved(ctx, node, fmt.Errorf("read the response: %w", err))
 	}
 	return nil
 }

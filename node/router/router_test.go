@@ -3,6 +3,7 @@ package router_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,7 +98,7 @@ func newRouter(t *testing.T, m *mesh, at *replica) *router.Router {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := router.New(router.Config{Node: "a", Slots: slots, Mesh: m, Tracer: noop.NewTracerProvider().Tracer("")})
+	r := router.New(router.Config{Node: "a", Slots: slots, Mesh: m, Logger: slog.New(slog.DiscardHandler), Tracer: noop.NewTracerProvider().Tracer("")})
 	if at != nil {
 		r.Attach(1, local{func(context.Context, leader.Call) (proto.Message, error) {
 			return &edgereelv1.CashResponse{BalanceMinor: 1}, nil
@@ -163,6 +164,9 @@ func TestCall_Attempts(t *testing.T) {
 				}
 				if d := api.DetailOf(err); d.GetEffect() != tc.effect || d.GetCode() != tc.code {
 					t.Errorf("told %v, want %v %s", err, tc.effect, tc.code)
+				}
+				if strings.Contains(api.ToForwarded(err, "").String(), "connection lost") {
+					t.Errorf("the caller is told of the mesh: %v", err)
 				}
 			})
 		})

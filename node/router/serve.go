@@ -37,10 +37,12 @@ func unreachable(text string) error {
 		"Repeat the same request after a moment.", "%s", text)
 }
 
-// unresolved is for an attempt nobody can say the effect of.
-func unresolved(err error) error {
+// unresolved is for an attempt nobody can say the effect of. What the mesh says
+// of it (addresses, peers) is for the log, not for players.
+func (r *Router) unresolved(ctx context.Context, node string, err error) error {
+	r.cfg.Logger.DebugContext(ctx, "a forwarded call is unresolved", "leader", node, "error", err)
 	return api.Error(edgereelv1.Effect_EFFECT_UNKNOWN, "unresolved", connect.CodeUnavailable,
-		"Repeat the same request with the same key; it answers.", "the shard's leader did not answer: %w", err)
+		"Repeat the same request with the same key; it answers.", "the shard's leader %s did not answer", node)
 }
 
 // NewRequest gives an empty request message of a procedure shards answer, nil
