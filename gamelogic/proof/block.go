@@ -1,0 +1,197 @@
+package proof
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"math/bits"
+
+	"github.com/edgereel/edgereel/gamelogic"
+)
+
+// block holds the totals of finished rounds, as a checkpoint keeps them.
+type block struct {
+	Rounds   uint64 `json:"rounds"`
+	Won      sum    `json:"won_minor"`
+	Squares  sum    `json:"won_squared"`
+	Hits     uint64 `json:"hits"`     // rounds that pay
+	Features uint64 `json:"features"` // rounds of more than one step
+	Most     int64  `json:"most_minor"`
+	Digest   string `json:"digest"` // SHA-256, hexadecimal
+}
+
+// sum is an unsigned 128-bit total: squares of wins of 2⁴⁰ fit 2⁴⁸ times.
+type sum struct{ hi, lo uint64 }
+
+func (s *sum) add(hi, lo uint64) (ok bool) {
+	var c uint64
+	s.lo, c = bits.Add64(s.lo, lo, 0)
+	s.hi, c = bits.Add64(s.hi, hi, c)
+	return c == 0
+}
+
+func (s sum) int() *big.Int {
+	v := new(big.Int).SetUint64(s.hi)
+	return v.Add(v.Lsh(v, 64), new(big.Int).SetUint64(s.lo))
+}
+
+var errSum = errors.New("proof: the wins are too large to be summed: take a smaller stake")
+
+// MarshalText writes the total in decimal.
+func (s sum) MarshalText() ([]byte, error) { return []byte(s.int().String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *sum) UnmarshalText(text []byte) error {
+	v, ok := new(big.Int).SetString(string(text), 10)
+	if !ok || v.Sign() < 0 || v.BitLen() > 128 {
+		return fmt.Errorf("%w: total %q", ErrCheckpoint, text)
+	}
+	s.lo = new(big.Int).And(v, new(big.Int).SetUint64(math.MaxUint64)).Uint64()
+	s.hi = new(big.Int).Rsh(v, 64).Uint64()
+	return nil
+}
+
+// block plays one block of rounds. Its draws come from a key of its own, so it
+// is the same whoever plays it and in whatever order.
+func (r *run) block(ctx context.Context, sim *gamelogic.Simulator, index int) (*block, error) {
+	b := &block{}
+	h := sha256.New()
+	buffer := make([]byte, 0, 12*1024)
+	stream := gamelogic.NewStream(r.seed, r.m.Digest(), uint64(index))
+	n := r.size(index)
+	opening := gamelogic.Step{Mode: r.cfg.Mode, Action: r.m.Manifest().Actions[0].Name, StakeMinor: r.cfg.StakeMinor}
+	for i := range n {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		// The last round is the one that most of a block's hidden state could bend.
+		won, steps, err := r.round(ctx, sim, stream, opening, i == n-1)
+		if err != nil {
+			return nil, fmt.Errorf("round %d: %w", i, err)
+		}
+		if err := b.observe(won, steps); err != nil {
+			return nil, err
+		}
+		buffer = binary.LittleEndian.AppendUint64(buffer, uint64(won))
+		buffer = binary.LittleEndian.AppendUint32(buffer, steps)
+		if len(buffer) == cap(buffer) {
+			h.Write(buffer)
+			buffer = buffer[:0]
+		}
+	}
+	h.Write(buffer)
+	b.Digest = hex.EncodeToString(h.Sum(nil))
+	return b, nil
+}
+
+// size is the number of rounds of a block; only the last may be short.
+func (r *run) size(index int) uint64 {
+	return min(BlockRounds, r.cfg.Rounds-uint64(index)*BlockRounds)
+}
+
+func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamelogic.Stream, st gamelogic.Step, again bool) (won int64, steps uint32, err error) {
+	for steps = 1; steps <= gamelogic.MaxRoundSteps; steps++ {
+		st.Draws = stream.Step()
+		out, err := sim.Play(st)
+		if err != nil {
+			return 0, steps, fmt.Errorf("step %d: %w", steps, err)
+		}
+		if again {
+			if err := playAgain(ctx, r.m, st, out); err != nil {
+				return 0, steps, fmt.Errorf("step %d: %w", steps, err)
+			}
+		}
+		st.WonMinor += out.WinMinor
+		if out.Closed {
+			return st.WonMinor, steps, nil
+		}
+		st.State, st.Action = out.State, out.NextActions[0]
+	}
+	return 0, steps, ErrEndless
+}
+
+// playAgain plays a step in a fresh instance with the draws it had. The answer
+// must be the same to the byte.
+func playAgain(ctx context.Context, m *gamelogic.Module, st gamelogic.Step, want gamelogic.Outcome) error {
+	log := st.Draws.Log()
+	values := make([]uint32, len(log))
+	for i, d := range log {
+		values[i] = d.Value
+	}
+	st.Draws = gamelogic.NewScriptedDraws(values)
+	got, err := m.Replay(ctx, st)
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("%w: a fresh instance answers: %w", ErrHiddenState, err)
+	}
+	if got.WinMinor != want.WinMinor || got.Closed != want.Closed || got.DrawCount != want.DrawCount ||
+		!bytes.Equal(got.State, want.State) || !bytes.Equal(got.Presentation, want.Presentation) {
+		return fmt.Errorf("%w: a fresh instance pays %d, this one paid %d", ErrHiddenState, got.WinMinor, want.WinMinor)
+	}
+	return nil
+}
+
+func (b *block) observe(won int64, steps uint32) error {
+	b.Rounds++
+	hi, lo := bits.Mul64(uint64(won), uint64(won))
+	if !b.Won.add(0, uint64(won)) || !b.Squares.add(hi, lo) {
+		return errSum
+	}
+	if won > 0 {
+		b.Hits++
+	}
+	if steps > 1 {
+		b.Features++
+	}
+	b.Most = max(b.Most, won)
+	return nil
+}
+
+func (b *block) add(x *block) error {
+	if !b.Won.add(x.Won.hi, x.Won.lo) || !b.Squares.add(x.Squares.hi, x.Squares.lo) {
+		return errSum
+	}
+	b.Rounds += x.Rounds
+	b.Hits += x.Hits
+	b.Features += x.Features
+	b.Most = max(b.Most, x.Most)
+	return nil
+}
+
+// quantile99 is that of the normal distribution for a two-sided 99 %.
+const quantile99 = 2.5758293035489004
+
+// figures turns totals into ratios, exactly up to the last division.
+func (b *block) figures(costMinor int64) SimulateResult {
+	n, cost := new(big.Int).SetUint64(b.Rounds), big.NewInt(costMinor)
+	total, squares := b.Won.int(), b.Squares.int()
+	rtp := ratio(total, new(big.Int).Mul(n, cost))
+	// variance = (n·Σw² − (Σw)²) / (n·(n−1)·cost²)
+	above := new(big.Int).Mul(n, squares)
+	above.Sub(above, new(big.Int).Mul(total, total))
+	below := new(big.Int).Mul(n, new(big.Int).Sub(n, big.NewInt(1)))
+	below.Mul(below, cost).Mul(below, cost)
+	sd := 0.0
+	if below.Sign() > 0 {
+		sd = math.Sqrt(ratio(above, below))
+	}
+	half := quantile99 * sd / math.Sqrt(float64(b.Rounds))
+	return SimulateResult{
+		Rounds: b.Rounds, RTP: rtp, RTPCI99: [2]float64{rtp - half, rtp + half}, SD: sd,
+		HitFrequency: float64(b.Hits) / float64(b.Rounds), FeatureFrequency: float64(b.Features) / float64(b.Rounds),
+		MaxWinX: float64(b.Most) / float64(costMinor),
+	}
+}
+
+func ratio(a, b *big.Int) float64 {
+	v, _ := new(big.Rat).SetFrac(a, b).Float64()
+	return v
+}

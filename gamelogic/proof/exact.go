@@ -1,0 +1,100 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"runtime"
+
+	"github.com/edgereel/edgereel/gamelogic"
+)
+
+// Limits of Exact when the configuration names none.
+const (
+	DefaultMaxLeaves = 4_000_000_000
+	DefaultMaxStates = 100_000
+)
+
+// ExactConfig says what to walk.
+type ExactConfig struct {
+	Mode       string
+	StakeMinor int64
+	// MaxLeaves and MaxStates end a walk that would take too long; 0 means the default.
+	MaxLeaves, MaxStates uint64
+	// Workers walk at the same time; 0 means GOMAXPROCS.
+	Workers int
+	// Survey is told once, before the walk, how large the tree is at least.
+	Survey func(Size)
+	// Progress is told leaves walked and leaves known so far, one call at a time.
+	Progress func(done, known uint64)
+}
+
+// Size is how much of a tree is known.
+type Size struct {
+	States uint64 // what a round can stand at, the opening included
+	Leaves uint64 // sequences of draws of one step, over all states and actions
+}
+
+// ExactResult is what a mode pays, as fractions. Beside ErrTooLarge only the
+// module, States and Leaves are set, as lower bounds.
+type ExactResult struct {
+	ModuleDigest [32]byte
+	Countable    bool // the whole tree was walked
+	Size
+	// RTP and the rest are those of a player who takes the first action offered.
+	RTP, HitFrequency, Variance *big.Rat
+	// MaxWinX is nil when a cycle of states pays, so that nothing but the
+	// manifest's maximum ends it.
+	MaxWinX *big.Rat
+	// RTPOptimal and RTPWorst are set where a player has a choice of actions.
+	RTPOptimal, RTPWorst *big.Rat
+}
+
+// Exact walks every sequence of draws of every state of a mode. Actions that
+// take a number besides are walked with the number 0 only.
+func Exact(ctx context.Context, m *gamelogic.Module, cfg ExactConfig) (ExactResult, error) {
+	res := ExactResult{ModuleDigest: m.Digest()}
+	cost, err := checkMode(m, cfg.Mode, cfg.StakeMinor)
+	if err != nil {
+		return res, err
+	}
+	if cfg.MaxLeaves == 0 {
+		cfg.MaxLeaves = DefaultMaxLeaves
+	}
+	if cfg.MaxStates == 0 {
+		cfg.MaxStates = DefaultMaxStates
+	}
+	if cfg.Workers <= 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	w := newWalk(m, cfg)
+	res.Size, err = w.survey(ctx)
+	if err != nil {
+		return res, err
+	}
+	if cfg.Survey != nil {
+		cfg.Survey(res.Size)
+	}
+	if err := w.all(ctx); err != nil {
+		if errors.Is(err, ErrTooLarge) {
+			// What the survey met and what the walk met overlap.
+			known := w.size()
+			res.Size = Size{max(res.States, known.States), max(res.Leaves, known.Leaves)}
+		}
+		return res, err
+	}
+	res.Size, res.Countable = w.size(), true
+	return res, w.solve(&res, cost)
+}
+
+// tooLarge says which limit ended it.
+func (w *walk) tooLarge(s Size) error {
+	switch {
+	case s.Leaves > w.cfg.MaxLeaves:
+		return fmt.Errorf("%w: %d leaves in the %d states known so far, the limit is %d", ErrTooLarge, s.Leaves, s.States, w.cfg.MaxLeaves)
+	case s.States > w.cfg.MaxStates:
+		return fmt.Errorf("%w: %d states known so far, the limit is %d", ErrTooLarge, s.States, w.cfg.MaxStates)
+	}
+	return nil
+}
