@@ -36,7 +36,7 @@ func (c *cluster) testDecidedKeyAnswersFirst(t *testing.T) {
 	old := c.issuer(t, cluster1, -2*time.Hour)
 	oldPlayer, err := old.Player("acme", p.name, p.wallet, time.Hour)
 	must(t, err)
-	oldOperator, err := old.Operator("acme", []string{gateway.RoleOperator}, time.Hour)
+	oldOperator, err := old.Operator("acme", gateway.AllRoles(), time.Hour)
 	must(t, err)
 	// Node 1 gives nobody more than its burst.
 	c.exhaust(t, p.token)

@@ -182,7 +182,7 @@ func newCluster(t *testing.T) *cluster {
 		}
 	})}
 	var err error
-	c.operator, err = c.issuer(t, cluster1, 0).Operator("acme", []string{gateway.RoleOperator}, time.Hour)
+	c.operator, err = c.issuer(t, cluster1, 0).Operator("acme", gateway.AllRoles(), time.Hour)
 	must(t, err)
 	creds, err := transport.LoadCredentials(transport.LoadConfig{Dir: filepath.Join(c.dir, "eu-west-1")})
 	must(t, err)
@@ -252,7 +252,7 @@ func (c *cluster) client(i int, token string) *connect.Client {
 // have a rate of their own.
 func (c *cluster) audit(i int) edgereelv1connect.AuditServiceClient {
 	c.audits++
-	text, err := c.issuer(c.t, cluster1, 0).Operator(fmt.Sprintf("auditor-%d", c.audits), []string{gateway.RoleOperator}, time.Hour)
+	text, err := c.issuer(c.t, cluster1, 0).Operator(fmt.Sprintf("auditor-%d", c.audits), gateway.AllRoles(), time.Hour)
 	must(c.t, err)
 	return edgereelv1connect.NewAuditServiceClient(c.client(i, text))
 }

@@ -115,7 +115,7 @@ func (c *Cluster) layoutKeys(now time.Time) (config.Keys, error) {
 	if err != nil {
 		return keys, fmt.Errorf("prepare the operator's token: %w", err)
 	}
-	if c.operatorToken, err = issuer.Operator(operatorName, []string{gateway.RoleOperator}, trust); err != nil {
+	if c.operatorToken, err = issuer.Operator(operatorName, gateway.AllRoles(), trust); err != nil {
 		return keys, fmt.Errorf("issue the operator's token: %w", err)
 	}
 	return keys, nil

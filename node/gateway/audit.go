@@ -7,14 +7,14 @@ import (
 	"github.com/edgereel/edgereel/api/edgereel/v1/edgereelv1connect"
 )
 
-// auditors lets operators' tokens reach this node's AuditService.
+// auditors lets auditors' tokens reach this node's AuditService.
 type auditors struct {
 	*Gateway
 	next edgereelv1connect.AuditServiceHandler
 }
 
-func (g *Gateway) admitOperator(ctx context.Context) error {
-	a, err := g.admit(ctx, RoleOperator)
+func (g *Gateway) admitAuditor(ctx context.Context) error {
+	a, err := g.admit(ctx, RoleAuditor)
 	if err != nil {
 		return err
 	}
@@ -22,41 +22,41 @@ func (g *Gateway) admitOperator(ctx context.Context) error {
 }
 
 func (u *auditors) GetShards(ctx context.Context, req *edgereelv1.GetShardsRequest) (*edgereelv1.GetShardsResponse, error) {
-	if err := u.admitOperator(ctx); err != nil {
+	if err := u.admitAuditor(ctx); err != nil {
 		return nil, err
 	}
 	return u.next.GetShards(ctx, req)
 }
 
 func (u *auditors) HashAt(ctx context.Context, req *edgereelv1.HashAtRequest) (*edgereelv1.HashAtResponse, error) {
-	if err := u.admitOperator(ctx); err != nil {
+	if err := u.admitAuditor(ctx); err != nil {
 		return nil, err
 	}
 	return u.next.HashAt(ctx, req)
 }
 
 func (u *auditors) ReadJournal(ctx context.Context, req *edgereelv1.ReadJournalRequest, stream edgereelv1connect.AuditServiceReadJournalServerStream) error {
-	if err := u.admitOperator(ctx); err != nil {
+	if err := u.admitAuditor(ctx); err != nil {
 		return err
 	}
 	return u.next.ReadJournal(ctx, req, stream)
 }
 
 func (u *auditors) Replay(ctx context.Context, req *edgereelv1.ReplayRequest) (*edgereelv1.ReplayResponse, error) {
-	if err := u.admitOperator(ctx); err != nil {
+	if err := u.admitAuditor(ctx); err != nil {
 		return nil, err
 	}
 	return u.next.Replay(ctx, req)
 }
 
-// watchers lets operators' tokens reach this node's ClusterService.
+// watchers lets auditors' tokens reach this node's ClusterService.
 type watchers struct {
 	*Gateway
 	next edgereelv1connect.ClusterServiceHandler
 }
 
 func (w *watchers) Status(ctx context.Context, req *edgereelv1.StatusRequest) (*edgereelv1.StatusResponse, error) {
-	if err := w.admitOperator(ctx); err != nil {
+	if err := w.admitAuditor(ctx); err != nil {
 		return nil, err
 	}
 	return w.next.Status(ctx, req)

@@ -13,9 +13,19 @@ import (
 	"github.com/edgereel/edgereel/node/leader"
 )
 
-// RoleOperator is the role an operator's token needs for its own wallets and
-// for the audit of the cluster.
-const RoleOperator = "operator"
+// Roles of tokens beside a player's. Where several operators share a cluster,
+// each holds RoleOperator alone: the other two reach beyond its own wallets.
+const (
+	// RoleOperator: the operator's own wallets.
+	RoleOperator = "operator"
+	// RoleAuditor: every shard's journal, replay and the state of the cluster.
+	RoleAuditor = "auditor"
+	// RoleAdmin: switching games on and off for all operators.
+	RoleAdmin = "admin"
+)
+
+// AllRoles is what the one operator of a cluster of its own holds.
+func AllRoles() []string { return []string{RoleOperator, RoleAuditor, RoleAdmin} }
 
 // caller is what a request's token said.
 type caller struct {

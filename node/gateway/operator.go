@@ -155,7 +155,7 @@ func (o *operators) IssuePlayerToken(ctx context.Context, req *edgereelv1.IssueP
 // SetGame switches a game in every shard. It repeats harmlessly where some
 // shards did not answer.
 func (o *operators) SetGame(ctx context.Context, req *edgereelv1.SetGameRequest) (*edgereelv1.SetGameResponse, error) {
-	a, err := o.admit(ctx, RoleOperator)
+	a, err := o.admit(ctx, RoleAdmin)
 	if err == nil {
 		err = a.unkeyed()
 	}

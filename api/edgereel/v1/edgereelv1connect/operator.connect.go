@@ -114,7 +114,8 @@ type OperatorServiceClient interface {
 	// tombstone that refuses it when it arrives late.
 	Reverse(context.Context, *v1.ReverseRequest) (*v1.CashResponse, error)
 	IssuePlayerToken(context.Context, *v1.IssuePlayerTokenRequest) (*v1.IssuePlayerTokenResponse, error)
-	// SetGame enables or disables a game in every shard.
+	// SetGame enables or disables a game in every shard, for all operators; it
+	// needs a token with the role admin.
 	SetGame(context.Context, *v1.SetGameRequest) (*v1.SetGameResponse, error)
 	// ResolveRound ends a frozen round. Two different persons must ask for the
 	// same resolution: the first call records, the second one executes.
@@ -138,7 +139,8 @@ type OperatorServiceHandler interface {
 	// tombstone that refuses it when it arrives late.
 	Reverse(context.Context, *v1.ReverseRequest) (*v1.CashResponse, error)
 	IssuePlayerToken(context.Context, *v1.IssuePlayerTokenRequest) (*v1.IssuePlayerTokenResponse, error)
-	// SetGame enables or disables a game in every shard.
+	// SetGame enables or disables a game in every shard, for all operators; it
+	// needs a token with the role admin.
 	SetGame(context.Context, *v1.SetGameRequest) (*v1.SetGameResponse, error)
 	// ResolveRound ends a frozen round. Two different persons must ask for the
 	// same resolution: the first call records, the second one executes.

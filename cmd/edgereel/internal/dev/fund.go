@@ -10,6 +10,7 @@ import (
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/client"
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/clusterfile"
+	"github.com/edgereel/edgereel/node/gateway"
 	"github.com/edgereel/edgereel/node/seeds"
 )
 
@@ -34,7 +35,7 @@ func (c *cluster) fund(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.file.OperatorToken, err = issuer.Operator(operatorID, []string{"operator"}, tokenLife); err != nil {
+	if c.file.OperatorToken, err = issuer.Operator(operatorID, gateway.AllRoles(), tokenLife); err != nil {
 		return fmt.Errorf("issue operator token: %w", err)
 	}
 	if err := c.openClient(ctx); err != nil {
