@@ -54,7 +54,7 @@ func history(t testing.TB, m *gamelogic.Module, play player, from, to uint64) st
 				t.Errorf("round %d: %v", round, err)
 				return ""
 			}
-			fmt.Fprintf(&out, "%d %d %d %x %d %x %s\n", round, nonce, o.WinMinor, o.State, o.DrawCount, o.DrawsDigest, o.Presentation)
+			fmt.Fprintf(&out, "%d %d %d %x %d %x %d %s\n", round, nonce, o.WinMinor, o.State, o.DrawCount, o.DrawsDigest, o.Fuel, o.Presentation)
 			st.State, st.WonMinor, closed = o.State, st.WonMinor+o.WinMinor, o.Closed
 		}
 	}

@@ -76,6 +76,18 @@ func TestLoad_Refuses(t *testing.T) {
 		{name: "reserved export", reason: "reserved name", change: func(g *guest) {
 			g.extra, g.nExtra = cat(str("edgereel.global.0"), []byte{0}, leb(2)), 1
 		}},
+		{name: "export of the fuel", reason: "reserved name", change: func(g *guest) {
+			g.extra, g.nExtra = cat(str("edgereel.fuel"), []byte{2}, leb(0)), 1
+		}},
+		{name: "refill by index", reason: "invalid: validate", change: func(g *guest) {
+			g.play = cat([]byte{0x42}, sleb(1<<40), []byte{0x24, 0}, closedWin(0))
+		}},
+		{name: "endless start", reason: "exhausted", change: func(g *guest) {
+			g.marker = []byte{0x03, 0x40, 0x0c, 0, 0x0b, 0x00}
+		}},
+		{name: "endless recursion at the start", reason: "depth", change: func(g *guest) {
+			g.marker = call(2)
+		}},
 		{name: "float constant", reason: "opcode 0x43", change: func(g *guest) {
 			g.play = cat([]byte{0x43, 0, 0, 0, 0, 0x1a}, closedWin(0))
 		}},
