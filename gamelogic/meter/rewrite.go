@@ -111,7 +111,10 @@ func (m *module) codeSection() []byte {
 type coder struct {
 	m            *module
 	fuel, length uint64 // locals
-	out          []byte
+	// cached: the function has loops, so it keeps the fuel in its local and
+	// writes the global before calls and at its exits.
+	cached bool
+	out    []byte
 }
 
 func (c *coder) op(op byte, index uint64) {
@@ -140,27 +143,88 @@ func (c *coder) constant(op byte, v int64) {
 func (c *coder) fuelGlobal() uint64  { return uint64(c.m.globals) }
 func (c *coder) stackGlobal() uint64 { return uint64(c.m.globals) + 1 }
 
-// pay subtracts a weight; at the entry of a function it looks at the stack,
-// which the caller has paid, in the same comparison.
-func (c *coder) pay(weight int64, stack bool) {
+// enter pays for the entry of a function. Where some calls are paid by stack
+// slots it looks at those, which the caller has paid, in the same comparison.
+func (c *coder) enter(weight int64) {
 	c.op(0x23, c.fuelGlobal())
 	c.i64(weight)
-	c.settle(stack)
-}
-
-// settle subtracts what lies on the stack from the fuel below it and traps
-// below zero. It is written before the trap, for the host to read.
-func (c *coder) settle(stack bool) {
 	c.out = append(c.out, 0x7d) // i64.sub
 	c.op(0x22, c.fuel)
 	c.op(0x24, c.fuelGlobal())
 	c.op(0x20, c.fuel)
-	if stack {
+	if c.m.recursive {
 		c.op(0x23, c.stackGlobal())
 		c.out = append(c.out, 0x84) // i64.or: negative when one of them is
 	}
 	c.i64(0)
 	c.out = append(c.out, 0x53, 0x04, 0x40, 0x00, 0x0b) // i64.lt_s if unreachable end
+}
+
+// pay pays for one round of a loop.
+func (c *coder) pay(weight int64, trap uint64) {
+	c.left()
+	c.i64(weight)
+	c.settle(trap)
+}
+
+// left pushes the fuel that is left.
+func (c *coder) left() {
+	if c.cached {
+		c.op(0x20, c.fuel)
+	} else {
+		c.op(0x23, c.fuelGlobal())
+	}
+}
+
+// settle subtracts what lies on the stack from the fuel below it and traps
+// below zero. A function with a cached fuel has one place to trap at, which
+// the hot path does not jump over; trap is its label from here.
+func (c *coder) settle(trap uint64) {
+	c.out = append(c.out, 0x7d) // i64.sub
+	c.op(0x22, c.fuel)
+	if !c.cached {
+		c.op(0x24, c.fuelGlobal())
+		c.op(0x20, c.fuel)
+	}
+	c.i64(0)
+	c.out = append(c.out, 0x53) // i64.lt_s
+	if c.cached {
+		c.op(0x0d, trap)
+		return
+	}
+	c.out = append(c.out, 0x04, 0x40, 0x00, 0x0b) // if unreachable end
+}
+
+// open begins the blocks around the code of a function with a cached fuel. A
+// branch to the label of the function now ends the inner one, which has the
+// same index for it, and so comes by the flush.
+func (c *coder) open(blockType byte) {
+	c.out = append(c.out, 0x02, 0x40, 0x02, blockType)
+}
+
+// close ends them: the exit, then the place to trap at.
+func (c *coder) close() {
+	c.out = append(c.out, 0x0b)
+	c.flush()
+	c.out = append(c.out, 0x0f, 0x0b)       // return end
+	c.out = append(c.out, 0x42, 0x7f, 0x24) // i64.const -1 global.set
+	c.out = binary.AppendUvarint(c.out, c.fuelGlobal())
+	c.out = append(c.out, 0x00)
+}
+
+// flush writes a cached local to the global, fetch reads it back.
+func (c *coder) flush() {
+	if c.cached {
+		c.op(0x20, c.fuel)
+		c.op(0x24, c.fuelGlobal())
+	}
+}
+
+func (c *coder) fetch() {
+	if c.cached {
+		c.op(0x23, c.fuelGlobal())
+		c.op(0x21, c.fuel)
+	}
 }
 
 // frame pays for the caller's frame, or gives it back. Who looks at the result
@@ -180,22 +244,22 @@ func (c *coder) frame(slots int, before bool) {
 const bulkShift = 4
 
 // payLength pays for the length on top of the stack.
-func (c *coder) payLength() {
+func (c *coder) payLength(trap uint64) {
 	c.op(0x21, c.length)
-	c.op(0x23, c.fuelGlobal())
+	c.left()
 	c.op(0x20, c.length)
 	c.out = append(c.out, 0xad) // i64.extend_i32_u
 	c.i64(bulkShift)
 	c.out = append(c.out, 0x88) // i64.shr_u
-	c.settle(false)
+	c.settle(trap)
 	c.op(0x20, c.length)
 }
 
 // payGrowth pays for moving the memory and clearing what it grows by, in whole
 // pages. A length that can only fail costs as much as the greatest that cannot.
-func (c *coder) payGrowth() {
+func (c *coder) payGrowth(trap uint64) {
 	c.op(0x21, c.length)
-	c.op(0x23, c.fuelGlobal())
+	c.left()
 	c.op(0x20, c.length)
 	most := c.m.limits.MemoryPages
 	c.i32(most)
@@ -204,6 +268,6 @@ func (c *coder) payGrowth() {
 	c.out = append(c.out, 0x49, 0x1b, 0x3f, 0x00, 0x6a, 0xad) // i32.lt_u select memory.size i32.add extend
 	c.i64(16 - bulkShift)
 	c.out = append(c.out, 0x86) // i64.shl
-	c.settle(false)
+	c.settle(trap)
 	c.op(0x20, c.length)
 }
