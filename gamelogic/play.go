@@ -53,7 +53,10 @@ type Outcome struct {
 	Presentation []byte   // for the client, not read by the host
 	DrawCount    int
 	DrawsDigest  [32]byte // Draws.Digest
-	Fuel         int64    // spent, in units of package meter; a function of the step
+	// Fuel is what the step spent, in units of package meter: the same on every
+	// node. After KindExhausted it is the whole budget; after another trap the
+	// last payments may be missing from it.
+	Fuel int64
 }
 
 // Play evaluates one step in a pooled instance. After a *TrapError the outcome

@@ -1,8 +1,8 @@
 // Package meter checks a WebAssembly module against named limits and rewrites
 // it so that no call of it can run or recurse without bound. It promises that
 // the rewritten module computes what the original computes as long as it has
-// fuel and stack; that it traps on the same instruction, with the same fuel
-// left, on every architecture and in every engine when it has not; and that
+// fuel and stack; that it traps at the same place, with the same values in the
+// meter, on every architecture and in every engine when it has not; and that
 // nothing in the original can name, read or refill what was added.
 //
 // It does not run modules, and it does not bound what compiling one costs
@@ -17,7 +17,14 @@
 // the instructions it covers. Since control only goes forward between two
 // headers, an instruction runs at most once for each payment that covers it,
 // so the payments are an upper bound of the work. Bulk memory instructions and
-// memory.grow also pay for their length before they run.
+// memory.grow also pay for their length before they run. Table instructions are
+// refused.
+//
+// A function with loops keeps the fuel in a local, which nothing in the
+// original names either, and writes the global before it calls and where it
+// ends. After a trap of the module's own the global may therefore lack the
+// last payments, the same ones everywhere; after a result it is exact, and
+// after exhaustion it is below zero.
 //
 // The stack is paid by the caller: what its own frame may occupy at most is
 // subtracted before a call and given back after it. Only a trap leaves a
