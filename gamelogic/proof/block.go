@@ -23,7 +23,8 @@ type block struct {
 	Hits     uint64 `json:"hits"`     // rounds that pay
 	Features uint64 `json:"features"` // rounds of more than one step
 	Most     int64  `json:"most_minor"`
-	Digest   string `json:"digest"` // SHA-256, hexadecimal
+	Fuel     int64  `json:"fuel_max"` // of one step
+	Digest   string `json:"digest"`   // SHA-256, hexadecimal
 }
 
 // sum is an unsigned 128-bit total: squares of wins of 2⁴⁰ fit 2⁴⁸ times.
@@ -71,7 +72,7 @@ func (r *run) block(ctx context.Context, sim *gamelogic.Simulator, index int) (*
 			return nil, context.Cause(ctx)
 		}
 		// The last round is the one that most of a block's hidden state could bend.
-		won, steps, err := r.round(ctx, sim, stream, opening, i == n-1)
+		won, steps, err := r.round(ctx, sim, stream, opening, b, i == n-1)
 		if err != nil {
 			return nil, fmt.Errorf("round %d: %w", i, err)
 		}
@@ -95,7 +96,8 @@ func (r *run) size(index int) uint64 {
 	return min(BlockRounds, r.cfg.Rounds-uint64(index)*BlockRounds)
 }
 
-func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamelogic.Stream, st gamelogic.Step, again bool) (won int64, steps uint32, err error) {
+// round plays one round; again plays its steps in fresh instances too.
+func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamelogic.Stream, st gamelogic.Step, b *block, again bool) (won int64, steps uint32, err error) {
 	for steps = 1; steps <= gamelogic.MaxRoundSteps; steps++ {
 		st.Draws = stream.Step()
 		out, err := sim.Play(st)
@@ -107,6 +109,7 @@ func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamel
 				return 0, steps, fmt.Errorf("step %d: %w", steps, err)
 			}
 		}
+		b.Fuel = max(b.Fuel, out.Fuel)
 		st.WonMinor += out.WinMinor
 		if out.Closed {
 			return st.WonMinor, steps, nil
@@ -132,9 +135,9 @@ func playAgain(ctx context.Context, m *gamelogic.Module, st gamelogic.Step, want
 		}
 		return fmt.Errorf("%w: a fresh instance answers: %w", ErrHiddenState, err)
 	}
-	if got.WinMinor != want.WinMinor || got.Closed != want.Closed || got.DrawCount != want.DrawCount ||
+	if got.WinMinor != want.WinMinor || got.Closed != want.Closed || got.DrawCount != want.DrawCount || got.Fuel != want.Fuel ||
 		!bytes.Equal(got.State, want.State) || !bytes.Equal(got.Presentation, want.Presentation) {
-		return fmt.Errorf("%w: a fresh instance pays %d, this one paid %d", ErrHiddenState, got.WinMinor, want.WinMinor)
+		return fmt.Errorf("%w: a fresh instance pays %d for %d fuel, this one paid %d for %d", ErrHiddenState, got.WinMinor, got.Fuel, want.WinMinor, want.Fuel)
 	}
 	return nil
 }
@@ -162,7 +165,7 @@ func (b *block) add(x *block) error {
 	b.Rounds += x.Rounds
 	b.Hits += x.Hits
 	b.Features += x.Features
-	b.Most = max(b.Most, x.Most)
+	b.Most, b.Fuel = max(b.Most, x.Most), max(b.Fuel, x.Fuel)
 	return nil
 }
 
@@ -187,7 +190,7 @@ func (b *block) figures(costMinor int64) SimulateResult {
 	return SimulateResult{
 		Rounds: b.Rounds, RTP: rtp, RTPCI99: [2]float64{rtp - half, rtp + half}, SD: sd,
 		HitFrequency: float64(b.Hits) / float64(b.Rounds), FeatureFrequency: float64(b.Features) / float64(b.Rounds),
-		MaxWinX: float64(b.Most) / float64(costMinor),
+		MaxWinX: float64(b.Most) / float64(costMinor), FuelMax: b.Fuel,
 	}
 }
 

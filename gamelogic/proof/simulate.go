@@ -52,6 +52,7 @@ type SimulateResult struct {
 	MaxWinX      float64    // the largest, per unit of cost
 	// FeatureFrequency is the share of rounds of more than one step.
 	FeatureFrequency float64
+	FuelMax          int64 // the most a step spent
 	// RoundsPerCPUSecond counts this run only, not what a checkpoint held.
 	RoundsPerCPUSecond float64
 	// OutcomeDigest covers the win and the number of steps of every round.

@@ -192,10 +192,11 @@ func (w *walk) all(ctx context.Context) error {
 func (w *walk) action(ctx context.Context, workers []*walker, a *action) error {
 	var next atomic.Uint32
 	errs := make([]error, len(workers))
+	reports := make(chan Size)
 	var group sync.WaitGroup
 	state := w.positions[a.position].state
 	for i, x := range workers {
-		x.counts, x.last, x.run = map[outcome]uint64{}, outcome{}, 0
+		x.counts, x.last, x.run, x.reports = map[outcome]uint64{}, outcome{}, 0, reports
 		group.Go(func() {
 			for {
 				v := next.Add(1) - 1
@@ -206,7 +207,16 @@ func (w *walk) action(ctx context.Context, workers []*walker, a *action) error {
 			}
 		})
 	}
-	group.Wait()
+	go func() {
+		defer close(reports)
+		group.Wait()
+	}()
+	most := uint64(0) // reports of two workers may come in the wrong order
+	for r := range reports {
+		if most = max(most, r.Leaves); w.cfg.Progress != nil {
+			w.cfg.Progress(most, max(most, w.size().Leaves))
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type walker struct {
 	state   []byte
 	offered []string
 	to      int
+	reports chan<- Size // read until all workers are done
 }
 
 func (w *walk) newWalker(sim *gamelogic.Simulator) *walker {
@@ -151,9 +152,7 @@ func (x *walker) report(ctx context.Context, leaves uint64) error {
 	done := x.w.done
 	x.w.mu.Unlock()
 	known.Leaves = max(known.Leaves, done)
-	if x.w.cfg.Progress != nil {
-		x.w.cfg.Progress(done, known.Leaves)
-	}
+	x.reports <- Size{States: known.States, Leaves: done}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

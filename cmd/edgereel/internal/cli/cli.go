@@ -45,6 +45,7 @@ type commands struct {
 	Wallet  walletGroup    `cmd:"" help:"Look at wallets."`
 	Ledger  ledgerGroup    `cmd:"" help:"Verify the ledger."`
 	Games   gamesCommand   `cmd:"" help:"List the games."`
+	Studio  studioGroup    `cmd:"" help:"Prove the maths of a module."`
 	Cluster clusterGroup   `cmd:"" help:"Look at the cluster."`
 	Version versionCommand `cmd:"" help:"Show the version of this program."`
 }

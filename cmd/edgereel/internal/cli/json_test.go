@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,7 +92,9 @@ func TestJSON_Golden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range outputs() {
+	all := outputs()
+	maps.Copy(all, studioOutputs())
+	for name, value := range all {
 		var out bytes.Buffer
 		if err := printJSON(&out, value); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/edgereel/edgereel/cmd/edgereel/internal/studio"
+	"github.com/edgereel/edgereel/gamelogic"
+)
+
+func studioOutputs() map[string]any {
+	half, three, one := 0.5, 0.75, 1.0
+	return map[string]any{
+		"studio-inspect": &studio.InspectReport{
+			Schema: 1, ModuleDigest: exampleDigest, Bytes: 1466, Admitted: true, ABI: "1", Functions: 4, MemoryPages: 2,
+			Sections: []studio.Section{{Name: "code", Bytes: 610}},
+			Imports:  []studio.Import{{Module: "edgereel", Name: "draw", Kind: "function"}},
+			Exports:  []studio.Export{{Name: "edgereel_play", Kind: "function"}},
+			Manifest: &gamelogic.Manifest{
+				Version: 1, ID: "choice", Release: "1.0.0", Name: "Choice", MaxDraws: 2, MaxState: 1, StakeMultipleMinor: 1,
+				Modes:   []gamelogic.Mode{{Name: "base", CostX100: 100, RTP: "0.5", HitFrequency: "0.5", MaxWinX: 3}},
+				Actions: []gamelogic.Action{{ID: 1, Name: "spin"}},
+			},
+		},
+		"studio-simulate": studio.SimulateReport{
+			Schema: 1, ModuleDigest: exampleDigest, Mode: "base", StakeMinor: 5, Seed: 1, Rounds: 10000000,
+			RTP: 0.9535786, RTPCI99: [2]float64{0.94844854, 0.95870866}, HitFrequency: 0.124888, SD: 6.298, MaxWinX: 1000,
+			FeatureFrequency: 0.0099, FuelMax: 412, RoundsPerCPUSecond: 2104551.4, OutcomeDigest: exampleHash,
+		},
+		"studio-exact": &studio.ExactReport{
+			Schema: 1, ModuleDigest: exampleDigest, Mode: "base", StakeMinor: 1, RTP: &half, RTPNum: "1", RTPDen: "2",
+			HitFrequency: &half, HitFrequencyNum: "1", HitFrequencyDen: "2", SD: &half, VarianceNum: "1", VarianceDen: "4",
+			MaxWinX: &one, RTPOptimal: &three, RTPWorst: &half, States: 2, Leaves: 12, Countable: true,
+		},
+	}
+}
+
+// studioRun runs one command line.
+func studioRun(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = Main(t.Context(), append([]string{"studio"}, args...), strings.NewReader(""), &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestStudio_ExitCodes(t *testing.T) {
+	published := filepath.Join("..", "..", "..", "..", "gamelogic", "testdata", "published")
+	choice, columbus := filepath.Join(published, "choice.wasm"), filepath.Join(published, "columbus.wasm")
+	noModule := filepath.Join(published, "README.md")
+	wasm, err := os.ReadFile(choice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := filepath.Join(t.TempDir(), "torn.wasm")
+	if err := os.WriteFile(torn, wasm[:len(wasm)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"inspect " + choice, ExitOK, "would be taken"},
+		{"inspect " + noModule, ExitVerdict, "not a WebAssembly 1 binary"},
+		{"inspect " + torn, ExitVerdict, "it ends too early"},
+		{"inspect none.wasm", ExitUsage, "none.wasm"},
+		{"simulate " + choice + " --mode base --rounds 1e4", ExitOK, "RTP"},
+		{"simulate " + choice + " --mode bonus", ExitUsage, `the module has ["base"]`},
+		{"simulate " + choice + " --mode base --rounds 1.5", ExitUsage, "no whole number"},
+		{"simulate " + choice + " --mode base --stake=-1", ExitUsage, "not positive"},
+		{"simulate " + noModule + " --mode base", ExitFailed, "not a WebAssembly 1 binary"},
+		{"exact " + choice + " --mode base", ExitOK, "50.0000000000 %"},
+		{"exact " + columbus + " --mode base --max-leaves 1e6", ExitVerdict, "too large"},
+		{"exact " + choice, ExitUsage, "--mode"},
+	} {
+		code, out, errs := studioRun(t, strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(out+errs, c.says) {
+			t.Errorf("studio %s ends with %d, want %d, and says\n%s%s want %q", c.args, code, c.code, out, errs, c.says)
+		}
+	}
+}
+
+// What comes out is the same twice, except for the speed of the machine.
+func TestStudio_SimulateJSON(t *testing.T) {
+	choice := filepath.Join("..", "..", "..", "..", "gamelogic", "testdata", "published", "choice.wasm")
+	var reports [2]studio.SimulateReport
+	for i := range reports {
+		code, out, errs := studioRun(t, "simulate", choice, "--mode", "base", "--rounds", "2e5", "--seed", "9", "--json")
+		if code != ExitOK || strings.Count(out, "\n") != 1 {
+			t.Fatalf("code %d: %s%s", code, out, errs)
+		}
+		if err := json.Unmarshal([]byte(out), &reports[i]); err != nil {
+			t.Fatal(err)
+		}
+		reports[i].RoundsPerCPUSecond = 0
+	}
+	if reports[0] != reports[1] {
+		t.Errorf("%+v, again %+v", reports[0], reports[1])
+	}
+	if r := reports[0]; r.RTPCI99[0] > 0.5 || r.RTPCI99[1] < 0.5 || r.MaxWinX != 1 || r.FeatureFrequency < 0.49 || r.FeatureFrequency > 0.51 || r.FuelMax == 0 {
+		t.Errorf("figures %+v of a game that returns 1/2", r)
+	}
+}
+
+// Every command of the guide is run as it stands there, from the root of the
+// repository.
+func TestStudio_Guide(t *testing.T) {
+	t.Chdir(filepath.Join("..", "..", "..", ".."))
+	page, err := os.ReadFile(filepath.Join("docs", "studio-guide.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkpoint, ran, inside := filepath.Join(t.TempDir(), "run.json"), 0, false
+	for line := range strings.Lines(string(page)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "```") {
+			inside = line == "```sh"
+			continue
+		}
+		if !inside || line == "" {
+			continue
+		}
+		args := strings.Fields(strings.ReplaceAll(line, "run.json", checkpoint))
+		if len(args) < 3 || args[0] != "edgereel" || args[1] != "studio" {
+			t.Errorf("the guide has %q, which this test cannot run", line)
+			continue
+		}
+		ran++
+		if code, out, errs := studioRun(t, args[2:]...); code != ExitOK {
+			t.Errorf("%s ends with %d: %s%s", line, code, out, errs)
+		}
+	}
+	if ran < 4 {
+		t.Errorf("%d commands in the guide", ran)
+	}
+}
