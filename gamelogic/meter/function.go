@@ -23,6 +23,7 @@ type function struct {
 
 	weights []int64 // by scope: 0 the function, then its loops in order
 	open    []int   // scope of each open block
+	moved   []int64 // by open block: values that a branch to it moves
 	edits   []edit
 	lengths bool // it needs the local for a length
 }
@@ -51,12 +52,14 @@ type edit struct {
 
 // Weights of what costs more than one unit. A unit is about half a nanosecond.
 const (
-	weightEntry  = 4  // of a function, besides its locals
-	weightCall   = 4  // of a call
+	weightEntry  = 4  // of a function, besides its locals, parameters and results
+	weightCall   = 4  // of a call, besides its parameters and results
 	weightDivide = 8  // of a division or remainder
 	weightBulk   = 16 // of a bulk instruction, besides its length
 	weightTable  = 8  // of a br_table or an indirect call
 	weightImport = 64 // of a call that leaves the module
+
+	localsPerUnit = 4 // that may be moved where ways meet
 )
 
 // params and results count the values of a signature.
@@ -84,7 +87,8 @@ func (f *function) scan() error {
 	}
 	f.locals = int(total)
 	f.decls = r.b[from:r.at]
-	f.weights, f.open = []int64{weightEntry + int64(total)}, []int{0}
+	f.weights, f.open = []int64{weightEntry + int64(total) + int64(len(f.sig))}, []int{0}
+	f.moved = []int64{int64(results(f.sig))}
 	f.edits = append(f.edits, edit{at: r.at, kind: editCharge})
 	for r.more() && len(f.open) > 0 {
 		if err := f.instruction(); err != nil {
@@ -127,25 +131,25 @@ func (f *function) instruction() error {
 		f.blocks++
 	case op == 0x0b:
 		f.charge(1)
-		f.open = f.open[:len(f.open)-1]
+		f.open, f.moved = f.open[:len(f.open)-1], f.moved[:len(f.moved)-1]
 		return nil
 	case op >= 0x02 && op <= 0x04:
 		return f.block(op)
 	case op == 0x0c, op == 0x0d:
 		f.blocks += int(op - 0x0c)
-		r.u32()
+		weight += f.moves(r.u32())
 	case op >= 0x20 && op <= 0x24:
 		r.u32()
 	case op == 0x0e:
-		weight = weightTable
-		if err := f.branchTable(); err != nil {
+		last, err := f.branchTable()
+		if err != nil {
 			return err
 		}
+		weight = weightTable + f.moves(last)
 	case op == 0x10:
 		weight = f.call(at)
 	case op == 0x11:
-		weight = weightTable + weightCall
-		f.callIndirect(at)
+		weight = weightTable + f.callIndirect(at)
 	case op == 0x28, op == 0x29, op >= 0x2c && op <= 0x37, op >= 0x3a && op <= 0x3e:
 		r.u32()
 		r.u32()
@@ -178,8 +182,8 @@ func (f *function) instruction() error {
 // block opens a block, loop or if.
 func (f *function) block(op byte) error {
 	r := &f.r
-	f.charge(1)
 	f.blocks++
+	sig := ">"
 	c := byte(0)
 	if r.at < len(r.b) {
 		c = r.b[r.at]
@@ -187,12 +191,14 @@ func (f *function) block(op byte) error {
 	switch {
 	case c == 0x40 || c == valI32 || c == valI64:
 		r.byte()
+		if c != 0x40 {
+			sig = ">i"
+		}
 		f.values++
 	case c&0xc0 == 0x40:
 		return refuse(RuleType, "a block of type %#x; only integers are allowed", c)
 	default:
-		sig := f.m.typeOf(r.u32())
-		if r.err == nil && sig == "?" {
+		if sig = f.m.typeOf(r.u32()); r.err == nil && sig == "?" {
 			return refuse(RuleType, "a block of an unknown type")
 		}
 		f.values += 2 * len(sig)
@@ -201,46 +207,62 @@ func (f *function) block(op byte) error {
 		return refuse(RuleNesting, "blocks nest deeper than %d", f.m.limits.Nesting)
 	}
 	f.m.deepest = max(f.m.deepest, len(f.open))
-	scope := f.open[len(f.open)-1]
+	// The compiler moves values that differ between the ways to a place: the
+	// operands of the block and, at its start or end, any of the locals.
+	merge := int64(f.locals+params(f.sig)) / localsPerUnit
+	f.charge(int64(len(sig)) + merge)
+	scope, moved := f.open[len(f.open)-1], int64(results(sig))
 	if op == 0x03 {
-		scope = len(f.weights)
-		f.weights = append(f.weights, 0)
+		scope, moved = len(f.weights), int64(params(sig))
+		f.weights = append(f.weights, merge)
 		f.edits = append(f.edits, edit{at: r.at, kind: editCharge, what: uint32(scope), open: len(f.open) + 1})
 	}
-	f.open = append(f.open, scope)
+	f.open, f.moved = append(f.open, scope), append(f.moved, moved)
 	return nil
 }
 
-func (f *function) branchTable() error {
+// moves counts the values that a branch to a label moves.
+func (f *function) moves(label uint32) int64 {
+	if uint64(label) >= uint64(len(f.moved)) {
+		return 0 // invalid, as the engine will say
+	}
+	return f.moved[len(f.moved)-1-int(label)]
+}
+
+// branchTable passes the targets and returns the last one; all of them take
+// the same values.
+func (f *function) branchTable() (last uint32, err error) {
 	r := &f.r
 	n := r.u32()
 	if uint64(n) > uint64(f.m.limits.BranchTable) {
-		return refuse(RuleBranchTable, "a br_table of %d targets, at most %d", n, f.m.limits.BranchTable)
+		return 0, refuse(RuleBranchTable, "a br_table of %d targets, at most %d", n, f.m.limits.BranchTable)
 	}
 	f.blocks++
 	for range uint64(n) + 1 {
-		r.u32()
+		last = r.u32()
 	}
-	return nil
+	return last, nil
 }
 
 func (f *function) call(at int) int64 {
 	callee := f.r.u32()
-	f.values += len(f.m.signature(callee))
+	sig := f.m.signature(callee)
+	f.values += len(sig)
 	if int(callee) < f.m.imports {
 		return weightImport
 	}
 	f.calls = append(f.calls, callee)
 	f.edits = append(f.edits, edit{at: at, kind: editBefore, what: callee}, edit{at: f.r.at, kind: editAfter, what: callee})
-	return weightCall
+	return weightCall + int64(len(sig))
 }
 
-func (f *function) callIndirect(at int) {
+func (f *function) callIndirect(at int) int64 {
 	sig := f.m.typeOf(f.r.u32())
 	f.r.zero()
 	f.values += len(sig)
 	f.indirect = true
 	f.edits = append(f.edits, edit{at: at, kind: editBeforeAny}, edit{at: f.r.at, kind: editAfterwards})
+	return weightCall + int64(len(sig))
 }
 
 // length adds code that reads the length on the top of the stack.

@@ -92,7 +92,7 @@ func counted(t testing.TB, wasm []byte) []byte {
 		t.Fatal(err)
 	}
 	for i, f := range m.bodies {
-		again := &function{m: m, sig: f.sig, r: reader{b: f.r.b, at: f.edits[0].at}, weights: make([]int64, len(f.weights)), open: []int{0}}
+		again := &function{m: m, sig: f.sig, r: reader{b: f.r.b, at: f.edits[0].at}, locals: f.locals, weights: []int64{0}, open: []int{0}, moved: []int64{1}}
 		sum := func() (s int64) {
 			for _, w := range again.weights {
 				s += w
@@ -100,7 +100,7 @@ func counted(t testing.TB, wasm []byte) []byte {
 			return s
 		}
 		c := coder{m: m, out: append(uleb(uint64(f.groups)), f.decls...)}
-		weight := weightEntry + int64(f.locals)
+		weight := weightEntry + int64(f.locals+len(f.sig))
 		for again.r.more() {
 			at, before := again.r.at, sum()
 			if err := again.instruction(); err != nil {

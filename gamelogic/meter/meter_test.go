@@ -174,6 +174,8 @@ func hostile() map[string]struct {
 		"loop by br_if":         {three([]byte{0x03, 0x40}, i32c(1), []byte{0x0d, 0, 0x0b, 0x00}), "exhausted"},
 		"loop by br_table":      {three([]byte{0x02, 0x40, 0x03, 0x40}, i32c(1), []byte{0x0e, 2, 1, 0, 0, 0x0b, 0x0b}, i32c(1)), "exhausted"},
 		"loop with a parameter": {three(i32c(1), []byte{0x03, 0, 0x0c, 0, 0x0b}), "exhausted"},
+		"shifting loop":         {shifting(100), "exhausted"},
+		"crowded loop":          {crowded(), "exhausted"},
 		"nested loops":          {three(repeat(200, 0x03, 0x40), []byte{0x0c}, uleb(199), repeat(200, 0x0b), []byte{0x00}), "exhausted"},
 		"inner loops":           {three([]byte{0x03, 0x40, 0x03, 0x40, 0x20, 1}, i32c(1), []byte{0x6a, 0x22, 1}, i32c(7), []byte{0x71, 0x0d, 0, 0x0b, 0x0c, 0, 0x0b, 0x00}), "exhausted"},
 		"recursion":             {three([]byte{0x20, 0, 0x10, 0}), "depth"},
@@ -191,6 +193,38 @@ func hostile() map[string]struct {
 		"growth alone":  {three(cat(repeat(300, grow...)), i32c(1)), "exhausted"},
 		"division":      {loop(i32c(7), i32c(3), []byte{0x6d, 0x1a}), "exhausted"},
 	}
+}
+
+// shifting is a loop of n parameters whose every round moves all of them by one.
+func shifting(n int) []byte {
+	return patched2(cat([]byte{2}, []byte{0x60, 1, valI32, 1, valI32}, []byte{0x60}, uleb(uint64(n)), repeat(n, valI32), []byte{0}),
+		code(repeat(n, 0x20, 0), []byte{0x03, 1, 0x20, 1, 0x0c, 0, 0x0b, 0x00}))
+}
+
+// crowded is a loop whose rounds are short but whose locals all change in an
+// inner loop that is never entered.
+func crowded() []byte {
+	var set []byte
+	for i := range 250 {
+		set = cat(set, []byte{0x20}, uleb(uint64((i+7)%250+1)), []byte{0x21}, uleb(uint64(i+1)))
+	}
+	b := cat([]byte{1}, uleb(251), []byte{valI32}, []byte{0x03, 0x40, 0x20, 0, 0x45, 0x04, 0x40, 0x03, 0x40}, set,
+		[]byte{0x20, 1, 0x0d, 0, 0x0b, 0x0b, 0x0c, 0, 0x0b, 0x00, 0x0b})
+	return patched2([]byte{2, 0x60, 1, valI32, 1, valI32, 0x60, 0, 0}, append(uleb(uint64(len(b))), b...))
+}
+
+// patched2 is a module of other types and another function 0.
+func patched2(types, body []byte) []byte {
+	out, r := []byte(magic), &reader{b: assemble(body, code(i32c(2)), code(i32c(3)))[len(magic):]}
+	for r.more() {
+		id := r.byte()
+		b := r.bytes(int(r.u32()))
+		if id == 1 {
+			b = types
+		}
+		out = append(out, sec(id, b)...)
+	}
+	return out
 }
 
 const hostileFuel = 1_000_000
@@ -257,7 +291,7 @@ func TestRewrite_FramesAreBounded(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "stack overflow") {
 				t.Fatalf("error %v", err)
 			}
-			perCall := weightEntry + 4 + 2*n + 1 + weightCall // of what runs before the next call
+			perCall := weightEntry + 4 + 3 + 2*n + 1 + weightCall + 3 // of what runs before the next call
 			depth := mod.ExportedGlobal("count").Get() / uint64(perCall)
 			if depth == 0 {
 				t.Fatal("it did not recurse")
