@@ -2,6 +2,7 @@ package gamelogic_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"testing"
 	"time"
@@ -17,6 +18,8 @@ import (
 // from a counter, so that only the module's own code differs.
 type spinner struct {
 	play  api.Function
+	mem   api.Memory
+	io    uint32
 	fuel  api.MutableGlobal
 	depth api.MutableGlobal
 	seed  uint64
@@ -62,7 +65,8 @@ func newSpinner(tb testing.TB, wasm []byte) *spinner {
 	}
 	in := make([]byte, 32)
 	in[0], in[4], in[16] = 1, 1, 100
-	mod.Memory().Write(uint32(io[0]), in)
+	s.mem, s.io = mod.Memory(), uint32(io[0])
+	s.mem.Write(s.io, in)
 	return s
 }
 
@@ -73,8 +77,8 @@ func (s *spinner) refuel() {
 	}
 }
 
-// spins plays n times and returns the digest of nothing but the last answer.
-func (s *spinner) spins(tb testing.TB, n int) uint64 {
+// spins plays the opening step n times.
+func (s *spinner) spins(tb testing.TB, n int) {
 	tb.Helper()
 	for range n {
 		s.refuel()
@@ -86,7 +90,62 @@ func (s *spinner) spins(tb testing.TB, n int) uint64 {
 			tb.Fatalf("code %d", int32(s.stack[0]))
 		}
 	}
-	return s.stack[0]
+}
+
+// history digests the answers of n steps, feature steps included.
+func (s *spinner) history(tb testing.TB, n int) (digest [32]byte, features int) {
+	tb.Helper()
+	h := sha256.New()
+	for range n {
+		in, _ := s.mem.Read(s.io, 32)
+		state := binary.LittleEndian.Uint32(in[24:])
+		s.refuel()
+		s.stack[0] = 32 + uint64(state)
+		if err := s.play.CallWithStack(context.Background(), s.stack[:]); err != nil {
+			tb.Fatal(err)
+		}
+		out, ok := s.mem.Read(s.io+16384, uint32(s.stack[0]))
+		if !ok || len(out) < 32 {
+			tb.Fatalf("code %d", int32(s.stack[0]))
+		}
+		h.Write(out)
+		state = binary.LittleEndian.Uint32(out[16:])
+		binary.LittleEndian.PutUint32(in[24:], state)
+		s.mem.Write(s.io+32, out[32:32+state])
+		if state > 0 {
+			features++
+		}
+	}
+	h.Sum(digest[:0])
+	return digest, features
+}
+
+// The reference games answer the same bytes with meters as without.
+func TestMetering_SameAnswers(t *testing.T) {
+	n := 50_000
+	if testing.Short() {
+		n = 5_000
+	}
+	for _, g := range games.All() {
+		want, features := newSpinner(t, g.Wasm).history(t, n)
+		if got, _ := newSpinner(t, metered(t, g.Wasm)).history(t, n); got != want {
+			t.Errorf("%s answers otherwise with meters", g.ID)
+		}
+		if g.ID == "comet-spins" && features == 0 {
+			t.Error("no feature was played")
+		}
+	}
+}
+
+func metered(tb testing.TB, wasm []byte) []byte {
+	tb.Helper()
+	limits := meter.DefaultLimits()
+	limits.Imports = map[string]string{"edgereel.draw": "i>i", "edgereel.draw_many": "iii>"}
+	code, _, err := meter.Rewrite(wasm, limits)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return code
 }
 
 // The same spins with and without meters, in turns; the least time of each
@@ -94,14 +153,8 @@ func (s *spinner) spins(tb testing.TB, n int) uint64 {
 func BenchmarkMetering(b *testing.B) {
 	for _, g := range games.All() {
 		b.Run(g.ID, func(b *testing.B) {
-			limits := meter.DefaultLimits()
-			limits.Imports = map[string]string{"edgereel.draw": "i>i", "edgereel.draw_many": "iii>"}
-			metered, report, err := meter.Rewrite(g.Wasm, limits)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Logf("%+v", report)
-			kinds := []*spinner{newSpinner(b, g.Wasm), newSpinner(b, metered)}
+			code := metered(b, g.Wasm)
+			kinds := []*spinner{newSpinner(b, g.Wasm), newSpinner(b, code)}
 			least := [2]time.Duration{time.Hour, time.Hour}
 			const batch = 200
 			for b.Loop() {
@@ -115,7 +168,7 @@ func BenchmarkMetering(b *testing.B) {
 			b.ReportMetric(float64(least[1].Nanoseconds())/batch, "ns/metered")
 			b.ReportMetric(float64(least[1])/float64(least[0]), "ratio")
 			b.ReportMetric(float64(1_000_000-int64(kinds[1].fuel.Get())), "fuel")
-			b.ReportMetric(float64(len(metered))/float64(len(g.Wasm)), "size-ratio")
+			b.ReportMetric(float64(len(code))/float64(len(g.Wasm)), "size-ratio")
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -53,13 +54,34 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// freeAddr finds a port that is free for UDP and TCP.
-func freeAddr(t *testing.T) string {
+// freeAddrs finds ports that are free for UDP and TCP and differ from each
+// other. They lie below the range outgoing connections take theirs from, so
+// that nothing takes one before the node does.
+func freeAddrs(t *testing.T, n int) []string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer func() { must(t, l.Close()) }()
-	return l.Addr().String()
+	var addrs []string
+	for range 50 * n {
+		if len(addrs) == n {
+			break
+		}
+		addr := fmt.Sprintf("127.0.0.1:%d", 11_000+mathrand.IntN(8_000))
+		tcp, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		// Held to the end, so that no port is found twice.
+		defer func() { must(t, tcp.Close()) }()
+		udp, err := transport.ListenUDP(addr)
+		if err != nil {
+			continue
+		}
+		must(t, udp.Close())
+		addrs = append(addrs, addr)
+	}
+	if len(addrs) < n {
+		t.Fatalf("only %d of %d ports are free", len(addrs), n)
+	}
+	return addrs
 }
 
 func newAuthority(t *testing.T) *transport.Authority {
@@ -89,10 +111,11 @@ func newLayout(t *testing.T, change func(i int, cfg *config.Config)) *layout {
 	var peers []config.Peer
 	var shards []config.Shard
 	var voters []string
+	addrs := freeAddrs(t, 3*len(regions()))
 	for i, region := range regions() {
 		name := region + "-1"
 		voters = append(voters, name)
-		peers = append(peers, config.Peer{Node: name, Region: region, Mesh: freeAddr(t), Public: freeAddr(t)})
+		peers = append(peers, config.Peer{Node: name, Region: region, Mesh: addrs[3*i], Public: addrs[3*i+1]})
 		shards = append(shards, config.Shard{ID: uint32(i + 1), Home: region})
 	}
 	for i := range shards {
@@ -104,7 +127,7 @@ func newLayout(t *testing.T, change func(i int, cfg *config.Config)) *layout {
 		cfg := config.Config{
 			Version: 1, Cluster: cluster1, Node: p.Node, Region: p.Region, Roles: []config.Role{config.RoleEdge, config.RoleVoter},
 			Data:      filepath.Join(files, "data"),
-			Addresses: config.Addresses{Public: p.Public, Mesh: p.Mesh, Admin: freeAddr(t)},
+			Addresses: config.Addresses{Public: p.Public, Mesh: p.Mesh, Admin: addrs[3*i+2]},
 			Identity: config.Identity{
 				CA: filepath.Join(files, transport.CAFile), Cert: filepath.Join(files, transport.CertFile), Key: filepath.Join(files, transport.KeyFile),
 			},

@@ -270,7 +270,8 @@ func badStarts() map[string]badStart {
 // others move, so that free can look at them.
 func occupy(network string, pick func(config.Addresses) string) func(*testing.T, *loner, *config.Config) {
 	return func(t *testing.T, _ *loner, cfg *config.Config) {
-		cfg.Addresses.Public, cfg.Addresses.Admin = freeAddr(t), freeAddr(t)
+		addrs := freeAddrs(t, 2)
+		cfg.Addresses.Public, cfg.Addresses.Admin = addrs[0], addrs[1]
 		cfg.Addresses.Mesh = cfg.Addresses.Public
 		if network == "udp" {
 			c, err := transport.ListenUDP(pick(cfg.Addresses))

@@ -11,12 +11,11 @@ type function struct {
 	sig string
 	r   reader // over the body
 
-	groups  int // of local declarations
-	decls   []byte
-	locals  int // declared
-	blocks  int // places where the engine may merge values of locals
-	nesting int
-	values  int // that the code pushes, at most
+	groups int // of local declarations
+	decls  []byte
+	locals int // declared
+	blocks int // places where the engine may merge values of locals
+	values int // that the code pushes, at most
 	calls   []uint32
 	// indirect: it calls through the table, where anything may stand.
 	indirect bool

@@ -23,8 +23,10 @@ func repeat(n int, part ...byte) []byte {
 func three(body ...[]byte) []byte { return assemble(code(body...), code(i32c(2)), code(i32c(3))) }
 
 // patched replaces a section of a good module.
-func patched(id byte, section []byte) []byte {
-	out, r := []byte(magic), &reader{b: three(i32c(1))[len(magic):]}
+func patched(id byte, section []byte) []byte { return replaced(three(i32c(1)), id, section) }
+
+func replaced(wasm []byte, id byte, section []byte) []byte {
+	out, r := []byte(magic), &reader{b: wasm[len(magic):]}
 	for r.more() {
 		at := r.byte()
 		body := r.bytes(int(r.u32()))
@@ -197,7 +199,7 @@ func hostile() map[string]struct {
 
 // shifting is a loop of n parameters whose every round moves all of them by one.
 func shifting(n int) []byte {
-	return patched2(cat([]byte{2}, []byte{0x60, 1, valI32, 1, valI32}, []byte{0x60}, uleb(uint64(n)), repeat(n, valI32), []byte{0}),
+	return retyped(cat([]byte{2}, []byte{0x60, 1, valI32, 1, valI32}, []byte{0x60}, uleb(uint64(n)), repeat(n, valI32), []byte{0}),
 		code(repeat(n, 0x20, 0), []byte{0x03, 1, 0x20, 1, 0x0c, 0, 0x0b, 0x00}))
 }
 
@@ -210,21 +212,12 @@ func crowded() []byte {
 	}
 	b := cat([]byte{1}, uleb(251), []byte{valI32}, []byte{0x03, 0x40, 0x20, 0, 0x45, 0x04, 0x40, 0x03, 0x40}, set,
 		[]byte{0x20, 1, 0x0d, 0, 0x0b, 0x0b, 0x0c, 0, 0x0b, 0x00, 0x0b})
-	return patched2([]byte{2, 0x60, 1, valI32, 1, valI32, 0x60, 0, 0}, append(uleb(uint64(len(b))), b...))
+	return retyped([]byte{2, 0x60, 1, valI32, 1, valI32, 0x60, 0, 0}, append(uleb(uint64(len(b))), b...))
 }
 
-// patched2 is a module of other types and another function 0.
-func patched2(types, body []byte) []byte {
-	out, r := []byte(magic), &reader{b: assemble(body, code(i32c(2)), code(i32c(3)))[len(magic):]}
-	for r.more() {
-		id := r.byte()
-		b := r.bytes(int(r.u32()))
-		if id == 1 {
-			b = types
-		}
-		out = append(out, sec(id, b)...)
-	}
-	return out
+// retyped is a module of other types and another function 0.
+func retyped(types, body []byte) []byte {
+	return replaced(assemble(body, code(i32c(2)), code(i32c(3))), 1, types)
 }
 
 const hostileFuel = 1_000_000
