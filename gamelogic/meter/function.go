@@ -16,7 +16,7 @@ type function struct {
 	locals int // declared
 	blocks int // places where the engine may merge values of locals
 	values int // that the code pushes, at most
-	calls   []uint32
+	calls  []uint32
 	// indirect: it calls through the table, where anything may stand.
 	indirect bool
 
