@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -98,18 +99,21 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return report(stderr, &failure{ExitUsage, err}, helpOf(args))
+		return report(stderr, &failure{ExitUsage, err}, helpOf(parser.Model.Node, args))
 	}
 	return report(stderr, parsed.Run(), "")
 }
 
-// helpOf names the command line that explains what was typed.
-func helpOf(args []string) string {
+// helpOf names the command line that explains what was typed, as far as it is
+// a command.
+func helpOf(node *kong.Node, args []string) string {
 	line := "edgereel"
 	for _, arg := range args {
-		if strings.HasPrefix(arg, "-") {
+		next := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == arg })
+		if next < 0 {
 			break
 		}
+		node = node.Children[next]
 		line += " " + arg
 	}
 	return line + " --help"
