@@ -29,9 +29,17 @@ func TestPublished_Simulated(t *testing.T) {
 	if testing.Short() {
 		rounds = 100_000
 	}
-	if os.Getenv("EDGEREEL_LONG") != "" {
-		rounds = 100_000_000
+	simulatePublished(t, rounds)
+}
+
+func TestLong_PublishedSimulated(t *testing.T) {
+	if os.Getenv("EDGEREEL_LONG") == "" {
+		t.Skip("60 million rounds: set EDGEREEL_LONG=1")
 	}
+	simulatePublished(t, 20_000_000)
+}
+
+func simulatePublished(t *testing.T, rounds uint64) {
 	for _, game := range published {
 		t.Run(game.name, func(t *testing.T) {
 			res, err := proof.Simulate(t.Context(), load(t, game.name), proof.SimulateConfig{Mode: "base", StakeMinor: game.stake, Rounds: rounds, Seed: 1})
@@ -44,13 +52,17 @@ func TestPublished_Simulated(t *testing.T) {
 }
 
 // The whole trees through the module. Columbus has 0.9 and Atkins 2.7 billion
-// leaves, since a free spin is walked for every number of spins left.
+// leaves, since a free spin is walked for every number of spins left; only
+// EDGEREEL_LONG=all waits for the latter.
 func TestLong_PublishedExact(t *testing.T) {
 	if os.Getenv("EDGEREEL_LONG") == "" {
 		t.Skip("minutes of walking: set EDGEREEL_LONG=1")
 	}
 	for _, game := range published {
 		t.Run(game.name, func(t *testing.T) {
+			if game.limit > 1e9 && os.Getenv("EDGEREEL_LONG") != "all" {
+				t.Skip("most of an hour on two cores: set EDGEREEL_LONG=all")
+			}
 			res, err := proof.Exact(t.Context(), load(t, game.name), proof.ExactConfig{Mode: "base", StakeMinor: game.stake, MaxLeaves: game.limit})
 			if err != nil {
 				t.Fatal(err)
