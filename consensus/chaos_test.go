@@ -250,14 +250,20 @@ func (c *cluster) stalling(name string) storage.CommitFunc {
 // TestChaos_History has clients work while nodes crash, are cut off, restart in
 // order, have slow disks and bent clocks, and checks what they saw against each
 // other and against what the replicas hold.
-func TestChaos_History(t *testing.T) {
-	seeds := []uint64{1, 2, 3}
-	if os.Getenv("EDGEREEL_LONG") != "" {
-		seeds = nil
-		for s := range uint64(60) {
-			seeds = append(seeds, 100+s)
-		}
+func TestChaos_History(t *testing.T) { histories(t, 1, 2, 3) }
+
+// TestChaos_LongHistory is the same with many more seeds.
+func TestChaos_LongHistory(t *testing.T) {
+	if os.Getenv("EDGEREEL_LONG") == "" {
+		t.Skip("minutes of faults: set EDGEREEL_LONG=1")
 	}
+	for s := range uint64(24) {
+		histories(t, 100+s)
+	}
+}
+
+func histories(t *testing.T, seeds ...uint64) {
+	t.Helper()
 	for _, seed := range seeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { runChaos(t, seed) })
