@@ -907,11 +907,619 @@ func (x *SegmentReply) GetLast() bool {
 	return false
 }
 
+// RegistryCommand brings one operation of the module registry to its leader.
+type RegistryCommand struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// The operation in the registry's own encoding.
+	Op            []byte `protobuf:"bytes,2,opt,name=op,proto3" json:"op,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryCommand) Reset() {
+	*x = RegistryCommand{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryCommand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryCommand) ProtoMessage() {}
+
+func (x *RegistryCommand) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryCommand.ProtoReflect.Descriptor instead.
+func (*RegistryCommand) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RegistryCommand) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RegistryCommand) GetOp() []byte {
+	if x != nil {
+		return x.Op
+	}
+	return nil
+}
+
+type RegistryReply struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Version     uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	RegistrySeq uint64                 `protobuf:"varint,2,opt,name=registry_seq,json=registrySeq,proto3" json:"registry_seq,omitempty"`
+	// The result in the registry's own encoding.
+	Result []byte `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
+	// Set when the asked node does not lead: the leader as it knows it.
+	Leader        string       `protobuf:"bytes,4,opt,name=leader,proto3" json:"leader,omitempty"`
+	Refusal       *ErrorDetail `protobuf:"bytes,5,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	Message       string       `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryReply) Reset() {
+	*x = RegistryReply{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryReply) ProtoMessage() {}
+
+func (x *RegistryReply) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryReply.ProtoReflect.Descriptor instead.
+func (*RegistryReply) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RegistryReply) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RegistryReply) GetRegistrySeq() uint64 {
+	if x != nil {
+		return x.RegistrySeq
+	}
+	return 0
+}
+
+func (x *RegistryReply) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *RegistryReply) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *RegistryReply) GetRefusal() *ErrorDetail {
+	if x != nil {
+		return x.Refusal
+	}
+	return nil
+}
+
+func (x *RegistryReply) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// RegistryStateRequest is how a node without a vote learns the registry.
+type RegistryStateRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// What the asker has already; an equal sequence is answered without state.
+	RegistrySeq   uint64 `protobuf:"varint,2,opt,name=registry_seq,json=registrySeq,proto3" json:"registry_seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryStateRequest) Reset() {
+	*x = RegistryStateRequest{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryStateRequest) ProtoMessage() {}
+
+func (x *RegistryStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryStateRequest.ProtoReflect.Descriptor instead.
+func (*RegistryStateRequest) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RegistryStateRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RegistryStateRequest) GetRegistrySeq() uint64 {
+	if x != nil {
+		return x.RegistrySeq
+	}
+	return 0
+}
+
+type RegistryStateReply struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Version     uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	RegistrySeq uint64                 `protobuf:"varint,2,opt,name=registry_seq,json=registrySeq,proto3" json:"registry_seq,omitempty"`
+	// The whole registry in its snapshot encoding; empty when nothing is newer.
+	State         []byte `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryStateReply) Reset() {
+	*x = RegistryStateReply{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryStateReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryStateReply) ProtoMessage() {}
+
+func (x *RegistryStateReply) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryStateReply.ProtoReflect.Descriptor instead.
+func (*RegistryStateReply) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RegistryStateReply) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RegistryStateReply) GetRegistrySeq() uint64 {
+	if x != nil {
+		return x.RegistrySeq
+	}
+	return 0
+}
+
+func (x *RegistryStateReply) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// TalliesRequest reads what a shard counted of a game's versions and how long
+// this node's evaluations of them took.
+type TalliesRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Game    string                 `protobuf:"bytes,2,opt,name=game,proto3" json:"game,omitempty"`
+	// Empty means all shards the asked node leads.
+	Shards        []uint32 `protobuf:"varint,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TalliesRequest) Reset() {
+	*x = TalliesRequest{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TalliesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TalliesRequest) ProtoMessage() {}
+
+func (x *TalliesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TalliesRequest.ProtoReflect.Descriptor instead.
+func (*TalliesRequest) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *TalliesRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *TalliesRequest) GetGame() string {
+	if x != nil {
+		return x.Game
+	}
+	return ""
+}
+
+func (x *TalliesRequest) GetShards() []uint32 {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+type TalliesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Shards        []*ShardTallies        `protobuf:"bytes,3,rep,name=shards,proto3" json:"shards,omitempty"`
+	Times         []*EvaluationTimes     `protobuf:"bytes,4,rep,name=times,proto3" json:"times,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TalliesReply) Reset() {
+	*x = TalliesReply{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TalliesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TalliesReply) ProtoMessage() {}
+
+func (x *TalliesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TalliesReply.ProtoReflect.Descriptor instead.
+func (*TalliesReply) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *TalliesReply) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *TalliesReply) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *TalliesReply) GetShards() []*ShardTallies {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+func (x *TalliesReply) GetTimes() []*EvaluationTimes {
+	if x != nil {
+		return x.Times
+	}
+	return nil
+}
+
+type ShardTallies struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	ShardSeq      uint64                 `protobuf:"varint,2,opt,name=shard_seq,json=shardSeq,proto3" json:"shard_seq,omitempty"`
+	Release       *ShardRelease          `protobuf:"bytes,3,opt,name=release,proto3" json:"release,omitempty"`
+	Buckets       []*BucketTally         `protobuf:"bytes,4,rep,name=buckets,proto3" json:"buckets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardTallies) Reset() {
+	*x = ShardTallies{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardTallies) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardTallies) ProtoMessage() {}
+
+func (x *ShardTallies) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardTallies.ProtoReflect.Descriptor instead.
+func (*ShardTallies) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ShardTallies) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *ShardTallies) GetShardSeq() uint64 {
+	if x != nil {
+		return x.ShardSeq
+	}
+	return 0
+}
+
+func (x *ShardTallies) GetRelease() *ShardRelease {
+	if x != nil {
+		return x.Release
+	}
+	return nil
+}
+
+func (x *ShardTallies) GetBuckets() []*BucketTally {
+	if x != nil {
+		return x.Buckets
+	}
+	return nil
+}
+
+// BucketTally counts the rounds of one version and mode by win per cost.
+type BucketTally struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	ModuleDigest   string                 `protobuf:"bytes,1,opt,name=module_digest,json=moduleDigest,proto3" json:"module_digest,omitempty"`
+	Mode           string                 `protobuf:"bytes,2,opt,name=mode,proto3" json:"mode,omitempty"`
+	Rounds         uint64                 `protobuf:"varint,3,opt,name=rounds,proto3" json:"rounds,omitempty"`
+	Incidents      uint64                 `protobuf:"varint,4,opt,name=incidents,proto3" json:"incidents,omitempty"`
+	ReturnX1000000 uint64                 `protobuf:"varint,5,opt,name=return_x1000000,json=returnX1000000,proto3" json:"return_x1000000,omitempty"`
+	// One count for each of the ledger's fixed classes of win per cost.
+	Counts        []uint64 `protobuf:"varint,6,rep,packed,name=counts,proto3" json:"counts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketTally) Reset() {
+	*x = BucketTally{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketTally) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketTally) ProtoMessage() {}
+
+func (x *BucketTally) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketTally.ProtoReflect.Descriptor instead.
+func (*BucketTally) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BucketTally) GetModuleDigest() string {
+	if x != nil {
+		return x.ModuleDigest
+	}
+	return ""
+}
+
+func (x *BucketTally) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *BucketTally) GetRounds() uint64 {
+	if x != nil {
+		return x.Rounds
+	}
+	return 0
+}
+
+func (x *BucketTally) GetIncidents() uint64 {
+	if x != nil {
+		return x.Incidents
+	}
+	return 0
+}
+
+func (x *BucketTally) GetReturnX1000000() uint64 {
+	if x != nil {
+		return x.ReturnX1000000
+	}
+	return 0
+}
+
+func (x *BucketTally) GetCounts() []uint64 {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+type EvaluationTimes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ModuleDigest  string                 `protobuf:"bytes,1,opt,name=module_digest,json=moduleDigest,proto3" json:"module_digest,omitempty"`
+	Steps         uint64                 `protobuf:"varint,2,opt,name=steps,proto3" json:"steps,omitempty"`
+	P50Ns         uint64                 `protobuf:"varint,3,opt,name=p50_ns,json=p50Ns,proto3" json:"p50_ns,omitempty"`
+	P99Ns         uint64                 `protobuf:"varint,4,opt,name=p99_ns,json=p99Ns,proto3" json:"p99_ns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EvaluationTimes) Reset() {
+	*x = EvaluationTimes{}
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EvaluationTimes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EvaluationTimes) ProtoMessage() {}
+
+func (x *EvaluationTimes) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_mesh_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EvaluationTimes.ProtoReflect.Descriptor instead.
+func (*EvaluationTimes) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_mesh_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *EvaluationTimes) GetModuleDigest() string {
+	if x != nil {
+		return x.ModuleDigest
+	}
+	return ""
+}
+
+func (x *EvaluationTimes) GetSteps() uint64 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *EvaluationTimes) GetP50Ns() uint64 {
+	if x != nil {
+		return x.P50Ns
+	}
+	return 0
+}
+
+func (x *EvaluationTimes) GetP99Ns() uint64 {
+	if x != nil {
+		return x.P99Ns
+	}
+	return 0
+}
+
 var File_edgereel_v1_mesh_proto protoreflect.FileDescriptor
 
 const file_edgereel_v1_mesh_proto_rawDesc = "" +
 	"\n" +
-	"\x16edgereel/v1/mesh.proto\x12\vedgereel.v1\x1a\x18edgereel/v1/common.proto\"\xed\x01\n" +
+	"\x16edgereel/v1/mesh.proto\x12\vedgereel.v1\x1a\x18edgereel/v1/common.proto\x1a\x18edgereel/v1/studio.proto\"\xed\x01\n" +
 	"\tForwarded\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x1c\n" +
 	"\tprocedure\x18\x02 \x01(\tR\tprocedure\x124\n" +
@@ -971,7 +1579,50 @@ const file_edgereel_v1_mesh_proto_rawDesc = "" +
 	"\fSegmentReply\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
-	"\x04last\x18\x03 \x01(\bR\x04lastB9Z7github.com/edgereel/edgereel/api/edgereel/v1;edgereelv1b\x06proto3"
+	"\x04last\x18\x03 \x01(\bR\x04last\";\n" +
+	"\x0fRegistryCommand\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x0e\n" +
+	"\x02op\x18\x02 \x01(\fR\x02op\"\xca\x01\n" +
+	"\rRegistryReply\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12!\n" +
+	"\fregistry_seq\x18\x02 \x01(\x04R\vregistrySeq\x12\x16\n" +
+	"\x06result\x18\x03 \x01(\fR\x06result\x12\x16\n" +
+	"\x06leader\x18\x04 \x01(\tR\x06leader\x122\n" +
+	"\arefusal\x18\x05 \x01(\v2\x18.edgereel.v1.ErrorDetailR\arefusal\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"S\n" +
+	"\x14RegistryStateRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12!\n" +
+	"\fregistry_seq\x18\x02 \x01(\x04R\vregistrySeq\"g\n" +
+	"\x12RegistryStateReply\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12!\n" +
+	"\fregistry_seq\x18\x02 \x01(\x04R\vregistrySeq\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\fR\x05state\"V\n" +
+	"\x0eTalliesRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
+	"\x04game\x18\x02 \x01(\tR\x04game\x12\x16\n" +
+	"\x06shards\x18\x03 \x03(\rR\x06shards\"\xa3\x01\n" +
+	"\fTalliesReply\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x121\n" +
+	"\x06shards\x18\x03 \x03(\v2\x19.edgereel.v1.ShardTalliesR\x06shards\x122\n" +
+	"\x05times\x18\x04 \x03(\v2\x1c.edgereel.v1.EvaluationTimesR\x05times\"\xaa\x01\n" +
+	"\fShardTallies\x12\x14\n" +
+	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x1b\n" +
+	"\tshard_seq\x18\x02 \x01(\x04R\bshardSeq\x123\n" +
+	"\arelease\x18\x03 \x01(\v2\x19.edgereel.v1.ShardReleaseR\arelease\x122\n" +
+	"\abuckets\x18\x04 \x03(\v2\x18.edgereel.v1.BucketTallyR\abuckets\"\xbd\x01\n" +
+	"\vBucketTally\x12#\n" +
+	"\rmodule_digest\x18\x01 \x01(\tR\fmoduleDigest\x12\x12\n" +
+	"\x04mode\x18\x02 \x01(\tR\x04mode\x12\x16\n" +
+	"\x06rounds\x18\x03 \x01(\x04R\x06rounds\x12\x1c\n" +
+	"\tincidents\x18\x04 \x01(\x04R\tincidents\x12'\n" +
+	"\x0freturn_x1000000\x18\x05 \x01(\x04R\x0ereturnX1000000\x12\x16\n" +
+	"\x06counts\x18\x06 \x03(\x04R\x06counts\"z\n" +
+	"\x0fEvaluationTimes\x12#\n" +
+	"\rmodule_digest\x18\x01 \x01(\tR\fmoduleDigest\x12\x14\n" +
+	"\x05steps\x18\x02 \x01(\x04R\x05steps\x12\x15\n" +
+	"\x06p50_ns\x18\x03 \x01(\x04R\x05p50Ns\x12\x15\n" +
+	"\x06p99_ns\x18\x04 \x01(\x04R\x05p99NsB9Z7github.com/edgereel/edgereel/api/edgereel/v1;edgereelv1b\x06proto3"
 
 var (
 	file_edgereel_v1_mesh_proto_rawDescOnce sync.Once
@@ -985,35 +1636,50 @@ func file_edgereel_v1_mesh_proto_rawDescGZIP() []byte {
 	return file_edgereel_v1_mesh_proto_rawDescData
 }
 
-var file_edgereel_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_edgereel_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_edgereel_v1_mesh_proto_goTypes = []any{
-	(*Forwarded)(nil),          // 0: edgereel.v1.Forwarded
-	(*ClaimRequest)(nil),       // 1: edgereel.v1.ClaimRequest
-	(*ClaimResponse)(nil),      // 2: edgereel.v1.ClaimResponse
-	(*OpenClaimedRequest)(nil), // 3: edgereel.v1.OpenClaimedRequest
-	(*Principal)(nil),          // 4: edgereel.v1.Principal
-	(*ForwardedReply)(nil),     // 5: edgereel.v1.ForwardedReply
-	(*ForwardedError)(nil),     // 6: edgereel.v1.ForwardedError
-	(*ClockRequest)(nil),       // 7: edgereel.v1.ClockRequest
-	(*ClockReply)(nil),         // 8: edgereel.v1.ClockReply
-	(*MarkRequest)(nil),        // 9: edgereel.v1.MarkRequest
-	(*MarkReply)(nil),          // 10: edgereel.v1.MarkReply
-	(*ShardMark)(nil),          // 11: edgereel.v1.ShardMark
-	(*SegmentRequest)(nil),     // 12: edgereel.v1.SegmentRequest
-	(*SegmentReply)(nil),       // 13: edgereel.v1.SegmentReply
-	(*ErrorDetail)(nil),        // 14: edgereel.v1.ErrorDetail
+	(*Forwarded)(nil),            // 0: edgereel.v1.Forwarded
+	(*ClaimRequest)(nil),         // 1: edgereel.v1.ClaimRequest
+	(*ClaimResponse)(nil),        // 2: edgereel.v1.ClaimResponse
+	(*OpenClaimedRequest)(nil),   // 3: edgereel.v1.OpenClaimedRequest
+	(*Principal)(nil),            // 4: edgereel.v1.Principal
+	(*ForwardedReply)(nil),       // 5: edgereel.v1.ForwardedReply
+	(*ForwardedError)(nil),       // 6: edgereel.v1.ForwardedError
+	(*ClockRequest)(nil),         // 7: edgereel.v1.ClockRequest
+	(*ClockReply)(nil),           // 8: edgereel.v1.ClockReply
+	(*MarkRequest)(nil),          // 9: edgereel.v1.MarkRequest
+	(*MarkReply)(nil),            // 10: edgereel.v1.MarkReply
+	(*ShardMark)(nil),            // 11: edgereel.v1.ShardMark
+	(*SegmentRequest)(nil),       // 12: edgereel.v1.SegmentRequest
+	(*SegmentReply)(nil),         // 13: edgereel.v1.SegmentReply
+	(*RegistryCommand)(nil),      // 14: edgereel.v1.RegistryCommand
+	(*RegistryReply)(nil),        // 15: edgereel.v1.RegistryReply
+	(*RegistryStateRequest)(nil), // 16: edgereel.v1.RegistryStateRequest
+	(*RegistryStateReply)(nil),   // 17: edgereel.v1.RegistryStateReply
+	(*TalliesRequest)(nil),       // 18: edgereel.v1.TalliesRequest
+	(*TalliesReply)(nil),         // 19: edgereel.v1.TalliesReply
+	(*ShardTallies)(nil),         // 20: edgereel.v1.ShardTallies
+	(*BucketTally)(nil),          // 21: edgereel.v1.BucketTally
+	(*EvaluationTimes)(nil),      // 22: edgereel.v1.EvaluationTimes
+	(*ErrorDetail)(nil),          // 23: edgereel.v1.ErrorDetail
+	(*ShardRelease)(nil),         // 24: edgereel.v1.ShardRelease
 }
 var file_edgereel_v1_mesh_proto_depIdxs = []int32{
 	4,  // 0: edgereel.v1.Forwarded.principal:type_name -> edgereel.v1.Principal
 	6,  // 1: edgereel.v1.ForwardedReply.error:type_name -> edgereel.v1.ForwardedError
-	14, // 2: edgereel.v1.ForwardedError.detail:type_name -> edgereel.v1.ErrorDetail
+	23, // 2: edgereel.v1.ForwardedError.detail:type_name -> edgereel.v1.ErrorDetail
 	11, // 3: edgereel.v1.MarkRequest.shards:type_name -> edgereel.v1.ShardMark
 	11, // 4: edgereel.v1.MarkReply.shards:type_name -> edgereel.v1.ShardMark
-	5,  // [5:5] is the sub-list for method output_type
-	5,  // [5:5] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	23, // 5: edgereel.v1.RegistryReply.refusal:type_name -> edgereel.v1.ErrorDetail
+	20, // 6: edgereel.v1.TalliesReply.shards:type_name -> edgereel.v1.ShardTallies
+	22, // 7: edgereel.v1.TalliesReply.times:type_name -> edgereel.v1.EvaluationTimes
+	24, // 8: edgereel.v1.ShardTallies.release:type_name -> edgereel.v1.ShardRelease
+	21, // 9: edgereel.v1.ShardTallies.buckets:type_name -> edgereel.v1.BucketTally
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_edgereel_v1_mesh_proto_init() }
@@ -1022,13 +1688,14 @@ func file_edgereel_v1_mesh_proto_init() {
 		return
 	}
 	file_edgereel_v1_common_proto_init()
+	file_edgereel_v1_studio_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edgereel_v1_mesh_proto_rawDesc), len(file_edgereel_v1_mesh_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
