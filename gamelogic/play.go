@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// Layout of ABI v1; ABI.md is its specification.
+// Layout of ABI v1; docs/abi.md is its specification.
 const (
 	abiMajor     = 1
 	abiMinor     = 0

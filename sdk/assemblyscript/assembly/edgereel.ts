@@ -1,7 +1,7 @@
 // Edgereel guest kit, ABI v1: the I/O block, the draws, and a writer of
 // presentation JSON. It allocates nothing and keeps everything that changes in
 // memory, so a module built with it has no mutable global.
-// The ABI itself is specified in gamelogic/ABI.md.
+// The ABI itself is specified in docs/abi.md.
 
 /** One uniform value in [0, bound), drawn by the host. */
 @external("edgereel", "draw")
