@@ -66,15 +66,22 @@ func (r *run) block(ctx context.Context, sim *gamelogic.Simulator, index int) (*
 	buffer := make([]byte, 0, 12*1024)
 	stream := gamelogic.NewStream(r.seed, r.m.Digest(), uint64(index))
 	n := r.size(index)
+	var seen []Round // only if somebody looks
+	if r.cfg.Observe != nil {
+		seen = make([]Round, 0, n)
+	}
 	opening := gamelogic.Step{Mode: r.cfg.Mode, Action: r.m.Manifest().Actions[0].Name, StakeMinor: r.cfg.StakeMinor}
 	for i := range n {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		// The last round is the one that most of a block's hidden state could bend.
-		won, steps, err := r.round(ctx, sim, stream, opening, b, i == n-1)
+		won, steps, draws, err := r.round(ctx, sim, stream, opening, b, i == n-1)
 		if err != nil {
 			return nil, fmt.Errorf("round %d: %w", i, err)
+		}
+		if seen != nil {
+			seen = append(seen, Round{WinMinor: won, Steps: steps, DrawsMax: draws})
 		}
 		if err := b.observe(won, steps); err != nil {
 			return nil, err
@@ -88,6 +95,9 @@ func (r *run) block(ctx context.Context, sim *gamelogic.Simulator, index int) (*
 	}
 	h.Write(buffer)
 	b.Digest = hex.EncodeToString(h.Sum(nil))
+	if seen != nil {
+		r.cfg.Observe(uint64(index), seen)
+	}
 	return b, nil
 }
 
@@ -97,26 +107,26 @@ func (r *run) size(index int) uint64 {
 }
 
 // round plays one round; again plays its steps in fresh instances too.
-func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamelogic.Stream, st gamelogic.Step, b *block, again bool) (won int64, steps uint32, err error) {
+func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamelogic.Stream, st gamelogic.Step, b *block, again bool) (won int64, steps, draws uint32, err error) {
 	for steps = 1; steps <= gamelogic.MaxRoundSteps; steps++ {
 		st.Draws = stream.Step()
 		out, err := sim.Play(st)
 		if err != nil {
-			return 0, steps, fmt.Errorf("step %d: %w", steps, err)
+			return 0, steps, draws, fmt.Errorf("step %d: %w", steps, err)
 		}
 		if again {
 			if err := playAgain(ctx, r.m, st, out); err != nil {
-				return 0, steps, fmt.Errorf("step %d: %w", steps, err)
+				return 0, steps, draws, fmt.Errorf("step %d: %w", steps, err)
 			}
 		}
-		b.Fuel = max(b.Fuel, out.Fuel)
+		b.Fuel, draws = max(b.Fuel, out.Fuel), max(draws, uint32(out.DrawCount))
 		st.WonMinor += out.WinMinor
 		if out.Closed {
-			return st.WonMinor, steps, nil
+			return st.WonMinor, steps, draws, nil
 		}
 		st.State, st.Action = out.State, out.NextActions[0]
 	}
-	return 0, steps, ErrEndless
+	return 0, steps, draws, ErrEndless
 }
 
 // playAgain plays a step in a fresh instance with the draws it had. The answer

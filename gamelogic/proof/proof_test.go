@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/edgereel/edgereel/gamelogic"
@@ -182,5 +183,32 @@ func near(t *testing.T, got proof.SimulateResult, want float64) {
 	t.Logf("simulated %.6f in [%.6f, %.6f], published %.10f", got.RTP, got.RTPCI99[0], got.RTPCI99[1], want)
 	if want < got.RTPCI99[0] || want > got.RTPCI99[1] || math.IsNaN(got.RTP) {
 		t.Errorf("the published return %v is outside [%v, %v]", want, got.RTPCI99[0], got.RTPCI99[1])
+	}
+}
+
+func TestSimulate_Observe(t *testing.T) {
+	var mu sync.Mutex
+	var rounds, won uint64
+	blocks := map[uint64]int{}
+	res, err := proof.Simulate(t.Context(), load(t, "choice"), proof.SimulateConfig{
+		Mode: "base", StakeMinor: 1, Rounds: proof.BlockRounds + 9, Seed: 2,
+		Observe: func(block uint64, list []proof.Round) {
+			mu.Lock()
+			defer mu.Unlock()
+			blocks[block] = len(list)
+			for _, x := range list {
+				rounds++
+				won += uint64(x.WinMinor)
+				if x.Steps < 1 || x.DrawsMax < 1 {
+					t.Fatalf("a round of %+v", x)
+				}
+			}
+		},
+	})
+	if err != nil || rounds != res.Rounds || blocks[0] != proof.BlockRounds || blocks[1] != 9 {
+		t.Fatalf("%+v, %v; seen %d rounds in blocks %v", res, err, rounds, blocks)
+	}
+	if got := float64(won) / float64(rounds); got != res.RTP {
+		t.Errorf("the rounds seen return %v, the result says %v", got, res.RTP)
 	}
 }

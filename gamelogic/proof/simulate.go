@@ -39,6 +39,17 @@ type SimulateConfig struct {
 	CPUTime func() time.Duration
 	// Progress is told the rounds done, one call at a time; nil means nobody.
 	Progress func(done, total uint64)
+	// Observe is given every round of every block that this run plays, several
+	// blocks at a time in no particular order; nil means nobody. It must not
+	// keep rounds. Blocks taken from a checkpoint are not played.
+	Observe func(block uint64, rounds []Round)
+}
+
+// Round is one simulated round.
+type Round struct {
+	WinMinor int64
+	Steps    uint32
+	DrawsMax uint32 // of one step
 }
 
 // SimulateResult is what simulated rounds paid.
