@@ -22,6 +22,9 @@ type ExactConfig struct {
 	StakeMinor int64
 	// MaxLeaves and MaxStates end a walk that would take too long; 0 means the default.
 	MaxLeaves, MaxStates uint64
+	// MaxTerms bounds the distribution of a round's win, which is left out when
+	// it would take more; 0 means DefaultMaxTerms.
+	MaxTerms uint64
 	// Workers walk at the same time; 0 means GOMAXPROCS.
 	Workers int
 	// Survey is told once, before the walk, how large the tree is at least.
@@ -47,6 +50,10 @@ type ExactResult struct {
 	// MaxWinX is nil when a cycle of states pays, so that nothing but the
 	// manifest's maximum ends it.
 	MaxWinX *big.Rat
+	// Wins is the distribution of a whole round's win, ascending, 0 included
+	// where it has a share. Nil when WhyNoWins says why.
+	Wins      []Win
+	WhyNoWins string
 	// RTPOptimal and RTPWorst are set where a player has a choice of actions.
 	RTPOptimal, RTPWorst *big.Rat
 }
@@ -64,6 +71,9 @@ func Exact(ctx context.Context, m *gamelogic.Module, cfg ExactConfig) (ExactResu
 	}
 	if cfg.MaxStates == 0 {
 		cfg.MaxStates = DefaultMaxStates
+	}
+	if cfg.MaxTerms == 0 {
+		cfg.MaxTerms = DefaultMaxTerms
 	}
 	if cfg.Workers <= 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)

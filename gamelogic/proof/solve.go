@@ -47,6 +47,7 @@ func (w *walk) solve(res *ExactResult, costMinor int64) error {
 	if most, ok := w.most(declared); ok {
 		res.MaxWinX = per(new(big.Rat).SetInt64(most))
 	}
+	res.Wins, res.WhyNoWins = w.distribution(declared)
 	if !slices.ContainsFunc(w.positions, func(p *position) bool { return len(p.actions) > 1 }) {
 		return nil
 	}
