@@ -8,21 +8,18 @@ import (
 
 // Limits of a module, ABI v1.
 const (
-	MaxModule       = 512 << 10 // bytes of a .wasm
-	MaxMemoryPages  = 64        // of 64 KiB
+	MaxModule       = 512 << 10 // bytes of a .wasm, of ProfilePure
+	MaxMemoryPages  = 64        // of 64 KiB, of ProfilePure
 	MaxState        = 4 << 10   // bytes of round state
 	MaxPresentation = 16 << 10  // bytes of presentation
 	MaxDraws        = 4096      // in one step
 )
 
 // metered checks a binary against ABI v1 and rewrites it so that it runs only
-// on fuel: limits, integer types and instructions, the two imports, no start
+// on fuel: limits, types and instructions of its profile, imports, no start
 // function, validation, export signatures.
 func metered(wasm []byte) ([]byte, meter.Report, error) {
-	limits := meter.DefaultLimits()
-	limits.Bytes, limits.MemoryPages = MaxModule, MaxMemoryPages
-	limits.Imports = map[string]string{"edgereel.draw": "i>i", "edgereel.draw_many": "iii>"}
-	code, report, err := meter.Rewrite(wasm, limits)
+	code, report, err := meter.Rewrite(wasm, profileOf(wasm).limits())
 	if err != nil {
 		return nil, meter.Report{}, fmt.Errorf("%w: %w", ErrRefusedModule, err)
 	}
@@ -46,6 +43,17 @@ func checkExports(r meter.Report) error {
 		if e.Signature != want.signature {
 			return refuse("export %q has the wrong signature", want.name)
 		}
+	}
+	if Profile(r.Profile) != ProfileWASI {
+		return nil
+	}
+	_, program := r.Exports["_start"]
+	start, ok := r.Exports["_initialize"]
+	switch {
+	case ok && (start.Kind != 0 || start.Signature != ">"):
+		return refuse("export %q has the wrong signature", "_initialize")
+	case !ok && program:
+		return refuse("it is a program (_start) and no library (_initialize): build it with -buildmode=c-shared")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package gamelogic
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-
-	"github.com/edgereel/edgereel/gamelogic/meter"
 )
 
 // HostConfig says what a Host may run and how much it keeps.
@@ -25,12 +22,12 @@ type HostConfig struct {
 	// CompileCacheDir keeps compiled code between runs; empty means none. What
 	// lies in it is executed as native code: it must be as private as the binary.
 	CompileCacheDir string
-	// FuelPerStep is what a step may cost; 0 means DefaultFuelPerStep. It
+	// FuelPerStep is what a step may cost; 0 means the default of the profile. It
 	// decides which steps end as KindExhausted, so every node and every replay
 	// of a round must use the same.
 	FuelPerStep int64
 	// FuelPerInit is what each export called while a module is loaded or an
-	// instance is built may cost; 0 means DefaultFuelPerInit.
+	// instance is built may cost; 0 means the default of the profile.
 	FuelPerInit int64
 	// MaxPerModule bounds the instances of a module, and so its steps in
 	// flight; 0 means twice GOMAXPROCS. A step waits for a free one.
@@ -45,16 +42,19 @@ type HostConfig struct {
 const (
 	DefaultFuelPerStep = 1_000_000
 	DefaultFuelPerInit = 10_000_000
+
+	DefaultWASIFuelPerStep = 10_000_000
+	DefaultWASIFuelPerInit = 50_000_000
 )
 
 // Host compiles modules and keeps their instances.
 type Host struct {
 	cfg     HostConfig
 	allow   map[[32]byte]bool
-	engine  wazero.Runtime
-	cache   wazero.CompilationCache // nil without a directory
-	loading chan struct{}           // capacity 1, held by the one Load that compiles
-	closing chan struct{}           // closed when Close begins
+	engines map[Profile]wazero.Runtime // owned by whoever holds loading, after NewHost
+	cache   wazero.CompilationCache    // nil without a directory
+	loading chan struct{}              // capacity 1, held by the one Load that compiles
+	closing chan struct{}              // closed when Close begins
 
 	mu      sync.Mutex // guards what follows; held for map reads and writes only
 	modules map[[32]byte]*Module
@@ -73,40 +73,56 @@ func NewHost(ctx context.Context, cfg HostConfig) (*Host, error) {
 	if cfg.FuelPerStep < 0 || cfg.FuelPerInit < 0 {
 		return nil, fmt.Errorf("gamelogic: fuel of %d per step and %d to start is negative", cfg.FuelPerStep, cfg.FuelPerInit)
 	}
-	cfg.FuelPerStep = cmp.Or(cfg.FuelPerStep, DefaultFuelPerStep)
-	cfg.FuelPerInit = cmp.Or(cfg.FuelPerInit, DefaultFuelPerInit)
 	h := &Host{
 		cfg: cfg, allow: make(map[[32]byte]bool, len(cfg.Allow)),
 		loading: make(chan struct{}, 1), closing: make(chan struct{}),
-		modules: map[[32]byte]*Module{},
+		engines: map[Profile]wazero.Runtime{}, modules: map[[32]byte]*Module{},
 	}
 	for _, d := range cfg.Allow {
 		h.allow[d] = true
 	}
-	rc := wazero.NewRuntimeConfig()
-	if cfg.Interpreter {
-		rc = wazero.NewRuntimeConfigInterpreter()
-	}
-	rc = rc.WithMemoryLimitPages(MaxMemoryPages).WithCoreFeatures(meter.Features)
 	if cfg.CompileCacheDir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(cfg.CompileCacheDir)
 		if err != nil {
 			return nil, fmt.Errorf("gamelogic: open the compile cache: %w", err)
 		}
 		h.cache = cache
-		rc = rc.WithCompilationCache(cache)
 	}
-	h.engine = wazero.NewRuntimeWithConfig(ctx, rc)
-	if err := h.exportDraws(ctx); err != nil {
-		return nil, errors.Join(err, h.closeEngine(ctx))
+	if _, err := h.engine(ctx, ProfilePure); err != nil {
+		return nil, errors.Join(err, h.closeEngines(ctx))
 	}
 	return h, nil
 }
 
-// exportDraws builds the only module a guest can import from.
-func (h *Host) exportDraws(ctx context.Context) error {
+// engine is the one of a profile, built when it is first needed.
+func (h *Host) engine(ctx context.Context, p Profile) (wazero.Runtime, error) {
+	if e, ok := h.engines[p]; ok {
+		return e, nil
+	}
+	rc := wazero.NewRuntimeConfig()
+	if h.cfg.Interpreter {
+		rc = wazero.NewRuntimeConfigInterpreter()
+	}
+	rc = rc.WithMemoryLimitPages(uint32(p.limits().MemoryPages)).WithCoreFeatures(p.features())
+	if h.cache != nil {
+		rc = rc.WithCompilationCache(h.cache)
+	}
+	e := wazero.NewRuntimeWithConfig(ctx, rc)
+	err := exportDraws(ctx, e)
+	if err == nil && p == ProfileWASI {
+		err = exportWASI(ctx, e)
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
+	h.engines[p] = e
+	return e, nil
+}
+
+// exportDraws builds the module that every guest can import from.
+func exportDraws(ctx context.Context, engine wazero.Runtime) error {
 	i32 := api.ValueTypeI32
-	_, err := h.engine.NewHostModuleBuilder("edgereel").
+	_, err := engine.NewHostModuleBuilder("edgereel").
 		NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(hostDraw), []api.ValueType{i32}, []api.ValueType{i32}).
 		Export("draw").
@@ -175,13 +191,16 @@ func (h *Host) Close() error {
 		for _, m := range modules {
 			m.drain(ctx)
 		}
-		h.done = h.closeEngine(ctx)
+		h.done = h.closeEngines(ctx)
 	})
 	return h.done
 }
 
-func (h *Host) closeEngine(ctx context.Context) error {
-	err := h.engine.Close(ctx)
+func (h *Host) closeEngines(ctx context.Context) error {
+	var err error
+	for _, e := range h.engines {
+		err = errors.Join(err, e.Close(ctx))
+	}
 	if h.cache != nil {
 		err = errors.Join(err, h.cache.Close(ctx))
 	}

@@ -17,9 +17,16 @@ type Module struct {
 	host     *Host
 	digest   [32]byte
 	manifest *Manifest
+	profile  Profile
+	engine   wazero.Runtime
 	code     wazero.CompiledModule
+	random   []byte   // what random_get gives, ProfileWASI
+	starts   bool     // it has an _initialize to call, ProfileWASI
 	globals  []string // reserved export names of the mutable globals, the meter's last
 	pristine snapshot // of every instance before its first step
+	io       uint32   // address of the I/O block
+
+	fuelPerStep, fuelPerInit int64
 	// slots holds MaxPerModule tokens: an idle instance, or nil for one not
 	// built yet. Whoever took a token owns the instance until it is put back.
 	slots chan *instance
@@ -34,6 +41,9 @@ type snapshot struct {
 // Digest is SHA-256 of the module as its studio built it.
 func (m *Module) Digest() [32]byte { return m.digest }
 
+// Profile is the class of the module, by what it imports.
+func (m *Module) Profile() Profile { return m.profile }
+
 // Manifest is the module's own statement. It is shared: do not change it.
 func (m *Module) Manifest() *Manifest { return m.manifest }
 
@@ -44,7 +54,16 @@ func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *M
 	}
 	m := &Module{host: h, digest: digest, slots: make(chan *instance, h.cfg.MaxPerModule)}
 	m.globals = append(report.Globals, meter.FuelExport, meter.StackExport)
-	if m.code, err = h.engine.CompileModule(ctx, code); err != nil {
+	m.profile = Profile(report.Profile)
+	m.fuelPerStep, m.fuelPerInit = m.profile.budgets(&h.cfg)
+	if m.profile == ProfileWASI {
+		m.random = wasiStream(digest)
+		_, m.starts = report.Exports["_initialize"]
+	}
+	if m.engine, err = h.engine(ctx, m.profile); err != nil {
+		return nil, err
+	}
+	if m.code, err = m.engine.CompileModule(ctx, code); err != nil {
 		return nil, fmt.Errorf("%w: compile: %w", ErrRefusedModule, err)
 	}
 	defer func() {
@@ -61,14 +80,34 @@ func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *M
 	return m, nil
 }
 
-// introduce asks a first instance, thrown away afterwards, for version and
-// manifest; its memory before any call is the pristine snapshot of all.
+// introduce starts a first instance, thrown away afterwards, and asks it for
+// version and manifest. What it is before the first of these calls is the
+// pristine snapshot of all others, which therefore need no start of their own.
 func (m *Module) introduce(ctx context.Context) error {
-	in, err := m.instantiate(ctx)
+	in, err := m.build(ctx)
 	if err != nil {
 		return err
 	}
 	defer in.close(ctx)
+	if m.starts {
+		if _, err := in.ask(ctx, "_initialize"); err != nil {
+			return err
+		}
+		in.pages = in.mod.Memory().Size() / pageSize
+		in.fuel.Set(0)
+		in.depth.Set(0)
+	}
+	m.pristine = in.snapshot()
+	if m.io, err = in.ask(ctx, "edgereel_io"); err != nil {
+		return err
+	}
+	if m.io%8 != 0 || uint64(m.io)+ioSize > uint64(in.mod.Memory().Size()) {
+		return refuse("the I/O block at %d is misaligned or outside the memory", m.io)
+	}
+	if !in.restore(&m.pristine) {
+		return refuse("edgereel_io grows the memory")
+	}
+	in.io = m.io
 	minor, err := in.ask(ctx, "edgereel_abi_1")
 	if err != nil {
 		return err
@@ -103,6 +142,8 @@ type instance struct {
 	depth api.MutableGlobal // stack slots left, below zero when calls nested too deeply
 	init  int64             // fuel of a call that is no step
 
+	random []byte // what random_get gives
+
 	// ctx carries the instance to the draw functions; it never ends, since the
 	// engine looks at no context during a call.
 	ctx   context.Context
@@ -114,10 +155,25 @@ type instance struct {
 
 type instanceKey struct{}
 
+// instantiate builds an instance that is as the first one was after its start.
 func (m *Module) instantiate(ctx context.Context) (*instance, error) {
-	in := &instance{init: m.host.cfg.FuelPerInit}
+	in, err := m.build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !in.adopt(&m.pristine) {
+		in.close(ctx)
+		return nil, refuse("the memory of a new instance cannot grow to that of the first one")
+	}
+	in.io = m.io
+	return in, nil
+}
+
+// build makes an instance without calling anything in it.
+func (m *Module) build(ctx context.Context) (*instance, error) {
+	in := &instance{init: m.fuelPerInit, random: m.random}
 	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
-	mod, err := m.host.engine.InstantiateModule(ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	mod, err := m.engine.InstantiateModule(ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, fmt.Errorf("%w: instantiate: %w", ErrRefusedModule, err)
 	}
@@ -131,22 +187,6 @@ func (m *Module) instantiate(ctx context.Context) (*instance, error) {
 		in.globals = append(in.globals, g)
 	}
 	in.fuel, in.depth = in.globals[len(in.globals)-2], in.globals[len(in.globals)-1]
-	if m.pristine.memory == nil { // the first one, in introduce
-		m.pristine = in.snapshot()
-	}
-	io, err := in.ask(ctx, "edgereel_io")
-	switch {
-	case err != nil:
-	case io%8 != 0 || uint64(io)+ioSize > uint64(mod.Memory().Size()):
-		err = refuse("the I/O block at %d is misaligned or outside the memory", io)
-	case !in.restore(&m.pristine):
-		err = refuse("edgereel_io grows the memory")
-	}
-	if err != nil {
-		in.close(ctx)
-		return nil, err
-	}
-	in.io = io
 	return in, nil
 }
 
@@ -159,6 +199,9 @@ func (in *instance) ask(ctx context.Context, name string) (uint32, error) {
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: call %s: %w", ErrRefusedModule, name, err)
+	}
+	if len(res) == 0 {
+		return 0, nil
 	}
 	return uint32(res[0]), nil
 }
@@ -206,6 +249,17 @@ func (in *instance) restore(s *snapshot) bool {
 		g.Set(s.globals[i])
 	}
 	return true
+}
+
+// adopt makes a new instance what another one was at s.
+func (in *instance) adopt(s *snapshot) bool {
+	if n := uint32(len(s.memory)) / pageSize; n > in.pages {
+		if _, ok := in.mod.Memory().Grow(n - in.pages); !ok {
+			return false
+		}
+		in.pages = n
+	}
+	return in.restore(s)
 }
 
 func (in *instance) close(ctx context.Context) {

@@ -170,7 +170,7 @@ func (m *Module) run(in *instance, s *Step, p plan) (Outcome, error) {
 	s.Draws.used = true
 	in.draws, in.limit, in.fault = s.Draws, m.manifest.MaxDraws, nil
 	in.stack[0] = uint64(len(input))
-	budget := m.host.cfg.FuelPerStep
+	budget := m.fuelPerStep
 	in.refuel(budget)
 	err := in.play.CallWithStack(in.ctx, in.stack[:])
 	in.draws = nil

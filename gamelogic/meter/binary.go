@@ -9,7 +9,11 @@ const (
 	magic  = "\x00asm\x01\x00\x00\x00"
 	valI32 = 0x7f
 	valI64 = 0x7e
+	valF32 = 0x7d
+	valF64 = 0x7c
 )
+
+const maxImports = 100
 
 // order of the sections; data count (12) stands between element and code.
 var order = []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11}
@@ -120,14 +124,11 @@ func (m *module) readTypes(r *reader) error {
 			}
 			for range r.count(100) {
 				v := r.byte()
-				switch v {
-				case valI32:
-					sig.WriteByte('i')
-				case valI64:
-					sig.WriteByte('l')
-				default:
-					return refuse(RuleType, "a function type uses value type %#x; only integers are allowed", v)
+				c := m.limits.letter(v)
+				if c == 0 {
+					return refuse(RuleType, "a function type uses value type %#x; %s", v, m.limits.allowed())
 				}
+				sig.WriteByte(c)
 			}
 		}
 		m.types = append(m.types, sig.String())
@@ -151,7 +152,7 @@ func (m *module) signature(index uint32) string {
 }
 
 func (m *module) readImports(r *reader) error {
-	for range r.count(100) {
+	for range r.count(maxImports) {
 		from, name, kind := r.name(), r.name(), r.byte()
 		sig, ok := m.limits.Imports[from+"."+name]
 		if r.err == nil && (!ok || kind != 0) {

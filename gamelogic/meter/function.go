@@ -25,6 +25,8 @@ type function struct {
 	moved   []int64 // by open block: values that a branch to it moves
 	edits   []edit
 	lengths bool // it needs the local for a length
+	// single and double: it needs the locals for a result that may be no number.
+	single, double bool
 }
 
 type editKind byte
@@ -38,6 +40,8 @@ const (
 	editBeforeAny                  // as editBefore, through the table
 	editAfterwards                 // as editAfter, through the table
 	editReturn                     // the function ends here
+	editSingle                     // make the f32 on the stack the one NaN
+	editDouble                     // make the f64 on the stack the one NaN
 )
 
 // edit adds code in front of an offset of the body; what is the scope of a
@@ -74,8 +78,8 @@ func (f *function) scan() error {
 	total := uint64(0)
 	for range f.groups {
 		total += uint64(r.u32())
-		if t := r.byte(); r.err == nil && t != valI32 && t != valI64 {
-			return refuse(RuleType, "locals of type %#x; only integers are allowed", t)
+		if t := r.byte(); r.err == nil && f.m.limits.letter(t) == 0 {
+			return refuse(RuleType, "locals of type %#x; %s", t, f.m.limits.allowed())
 		}
 		if total > uint64(f.m.limits.Locals) {
 			return refuse(RuleLocals, "%d locals, at most %d", total, f.m.limits.Locals)
@@ -116,7 +120,7 @@ func (f *function) frame() int {
 func (f *function) charge(weight int64) { f.weights[f.open[len(f.open)-1]] += weight }
 
 // instruction passes one instruction and its immediates. What it does not list
-// (floats, vectors, references, tables) is refused.
+// (vectors, references, tables, floats where they are not allowed) is refused.
 func (f *function) instruction() error {
 	r, at := &f.r, f.r.at
 	op := r.byte()
@@ -166,11 +170,16 @@ func (f *function) instruction() error {
 		weight = weightDivide
 	case op >= 0x45 && op <= 0x5a, op >= 0x67 && op <= 0x8a:
 	case op == 0xa7, op == 0xac, op == 0xad, op >= 0xc0 && op <= 0xc4:
+	case op == 0xfc && f.m.limits.Floats && r.at < len(r.b) && r.b[r.at] < 8:
+		r.byte()
+		weight = weightFloat
 	case op == 0xfc:
 		weight = weightBulk
 		if err := f.bulk(at); err != nil {
 			return err
 		}
+	case isFloat(op) && f.m.limits.Floats:
+		weight = f.float(op)
 	default:
 		return refuse(RuleInstruction, "opcode %#x; only integer instructions are allowed", op)
 	}
@@ -188,14 +197,15 @@ func (f *function) block(op byte) error {
 		c = r.b[r.at]
 	}
 	switch {
-	case c == 0x40 || c == valI32 || c == valI64:
+	case c == 0x40:
 		r.byte()
-		if c != 0x40 {
-			sig = ">i"
-		}
+		f.values++
+	case f.m.limits.letter(c) != 0:
+		r.byte()
+		sig = ">i" // any one value
 		f.values++
 	case c&0xc0 == 0x40:
-		return refuse(RuleType, "a block of type %#x; only integers are allowed", c)
+		return refuse(RuleType, "a block of type %#x; %s", c, f.m.limits.allowed())
 	default:
 		if sig = f.m.typeOf(r.u32()); r.err == nil && sig == "?" {
 			return refuse(RuleType, "a block of an unknown type")
@@ -280,8 +290,8 @@ func (f *function) bulk(at int) error {
 		f.length(edit{at: at, kind: editBulk})
 		r.u32()
 		r.zero()
-	case 9: // data.drop
-		r.u32()
+	case 9:
+		return refuse(RuleInstruction, "data.drop; what a step drops would be missing in the next one")
 	case 10: // memory.copy
 		f.length(edit{at: at, kind: editBulk})
 		r.zero()
@@ -298,18 +308,26 @@ func (f *function) bulk(at int) error {
 // body writes the function again with everything added.
 func (f *function) body() []byte {
 	m := f.m
-	fuelLocal := uint64(params(f.sig) + f.locals)
 	groups := f.groups + 1
-	if f.lengths {
-		groups++
+	for _, needs := range []bool{f.lengths, f.single, f.double} {
+		if needs {
+			groups++
+		}
 	}
 	out := binary.AppendUvarint(nil, uint64(groups))
 	out = append(out, f.decls...)
-	out = append(out, 1, valI64)
-	if f.lengths {
-		out = append(out, 1, valI32)
+	c := coder{m: m, cached: f.cached(), out: out}
+	next := uint64(params(f.sig) + f.locals)
+	local := func(needed bool, valueType byte) (index uint64) {
+		if needed {
+			c.out = append(c.out, 1, valueType)
+			index = next
+			next++
+		}
+		return index
 	}
-	c := coder{m: m, fuel: fuelLocal, length: fuelLocal + 1, cached: f.cached(), out: out}
+	c.fuel, c.length = local(true, valI64), local(f.lengths, valI32)
+	c.single, c.double = local(f.single, valF32), local(f.double, valF64)
 	at := f.edits[0].at
 	for _, e := range f.edits {
 		c.out = append(c.out, f.r.b[at:e.at]...)
@@ -358,6 +376,10 @@ func (f *function) add(c *coder, e edit) {
 		c.fetch()
 	case editReturn:
 		c.flush()
+	case editSingle:
+		c.canonical(valF32)
+	case editDouble:
+		c.canonical(valF64)
 	case editBulk:
 		c.payLength(uint64(e.open))
 	case editGrow:
@@ -372,6 +394,10 @@ func (f *function) blockType() byte {
 		return 0x40
 	case f.sig[len(f.sig)-1] == 'i':
 		return valI32
+	case f.sig[len(f.sig)-1] == 'f':
+		return valF32
+	case f.sig[len(f.sig)-1] == 'd':
+		return valF64
 	}
 	return valI64
 }

@@ -30,9 +30,10 @@ const (
 	freeFrames = 512
 )
 
-// Limits of a module. Every field must be set.
+// Limits of a module. Every field but Floats must be set.
 type Limits struct {
-	Bytes         int // of the binary
+	Profile       string // their name, repeated in the report
+	Bytes         int    // of the binary
 	Functions     int
 	BodyBytes     int // of one function
 	Locals        int // declared in one function
@@ -42,16 +43,51 @@ type Limits struct {
 	Globals       int
 	TableElements int
 	MemoryPages   int // of 64 KiB
+	// Floats allows floating-point types and instructions. What they compute is
+	// made the same everywhere, see the package's text.
+	Floats bool
 	// Imports allows functions by "module.name"; the value is the signature,
-	// 'i' for i32 and 'l' for i64: "ii>l".
+	// 'i' for i32, 'l' for i64, 'f' for f32 and 'd' for f64: "ii>l".
 	Imports map[string]string
+}
+
+// letter stands for a value type in signatures; 0 is a type that is not allowed.
+func (l *Limits) letter(valueType byte) byte {
+	switch {
+	case valueType == valI32:
+		return 'i'
+	case valueType == valI64:
+		return 'l'
+	case valueType == valF32 && l.Floats:
+		return 'f'
+	case valueType == valF64 && l.Floats:
+		return 'd'
+	}
+	return 0
+}
+
+// allowed says in a refusal what letter knows.
+func (l *Limits) allowed() string {
+	if l.Floats {
+		return "only numbers are allowed"
+	}
+	return "only integers are allowed"
 }
 
 // DefaultLimits are those of a pure module, without any import.
 func DefaultLimits() Limits {
 	return Limits{
-		Bytes: 512 << 10, Functions: 10_000, BodyBytes: 32 << 10, Locals: 256, LocalsXBlocks: 100_000,
+		Profile: "pure", Bytes: 512 << 10, Functions: 10_000, BodyBytes: 32 << 10, Locals: 256, LocalsXBlocks: 100_000,
 		Nesting: 256, BranchTable: 1024, Globals: 256, TableElements: 4096, MemoryPages: 64,
+	}
+}
+
+// RuntimeLimits are those of a module that brings the runtime of its language
+// with it, without any import.
+func RuntimeLimits() Limits {
+	return Limits{
+		Profile: "wasi", Bytes: 4 << 20, Functions: 10_000, BodyBytes: 64 << 10, Locals: 256, LocalsXBlocks: 100_000,
+		Nesting: 1024, BranchTable: 4096, Globals: 256, TableElements: 16_384, MemoryPages: 256, Floats: true,
 	}
 }
 
@@ -104,7 +140,8 @@ func refuse(rule Rule, format string, args ...any) error {
 
 // Report is what a host needs to know of a rewritten module.
 type Report struct {
-	Version  int // of the rewriting
+	Version  int    // of the rewriting
+	Profile  string // whose limits the module keeps
 	Exports  map[string]Export
 	Globals  []string // reserved export names of the module's mutable globals
 	Memories int      // 0 or 1

@@ -24,7 +24,7 @@ func Rewrite(wasm []byte, limits Limits) (instrumented []byte, report Report, er
 
 func (m *module) report() Report {
 	rep := Report{
-		Version: Version, Exports: m.exports, Memories: m.memories,
+		Version: Version, Profile: m.limits.Profile, Exports: m.exports, Memories: m.memories,
 		Functions: len(m.bodies), Nesting: m.deepest, Recursive: m.recursive,
 	}
 	for _, g := range m.mutable {
@@ -109,8 +109,9 @@ func (m *module) codeSection() []byte {
 
 // coder appends instructions. Every sequence leaves the operand stack as it was.
 type coder struct {
-	m            *module
-	fuel, length uint64 // locals
+	m              *module
+	fuel, length   uint64 // locals
+	single, double uint64
 	// cached: the function has loops, so it keeps the fuel in its local and
 	// writes the global before calls and at its exits.
 	cached bool
@@ -270,4 +271,31 @@ func (c *coder) payGrowth(trap uint64) {
 	c.out = append(c.out, 0x86) // i64.shl
 	c.settle(trap)
 	c.op(0x20, c.length)
+}
+
+// ImportsFrom tells whether a binary imports anything from a module of that
+// name. It decides whose limits a binary is held to and checks nothing.
+func ImportsFrom(wasm []byte, name string) bool {
+	if len(wasm) < len(magic) {
+		return false
+	}
+	for r := (&reader{b: wasm[len(magic):]}); r.more(); {
+		id := r.byte()
+		body := reader{b: r.bytes(int(r.u32()))}
+		if id != 2 {
+			continue
+		}
+		for range body.count(maxImports) {
+			from := body.name()
+			if body.name(); from == name {
+				return true
+			}
+			if body.byte() != 0 {
+				return false // no function, refused under any limits
+			}
+			body.u32()
+		}
+		return false
+	}
+	return false
 }
