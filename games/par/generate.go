@@ -33,6 +33,11 @@ func (s *Sheet) JSON() ([]byte, error) {
 		list = []byte(strings.ReplaceAll(string(list), "[ ", "["))
 		return []byte(strings.ReplaceAll(string(list), " ]", "]"))
 	})
+	// A prize is a line too.
+	b = regexp.MustCompile(`\{\s+"win_x"[^}]*\}`).ReplaceAllFunc(b, func(prize []byte) []byte {
+		prize = space.ReplaceAll(prize, []byte(" "))
+		return []byte(strings.ReplaceAll(strings.ReplaceAll(string(prize), "{ ", "{"), " }", "}"))
+	})
 	return append(b, '\n'), nil
 }
 

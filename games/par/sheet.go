@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"math/big"
 	"slices"
 	"strconv"
 )
@@ -31,14 +30,18 @@ type ModeFigures struct {
 	RTP          string  `json:"rtp"`                    // win per unit of cost
 	RTPFraction  string  `json:"rtp_fraction,omitempty"` // where a fraction is exact
 	HitFrequency string  `json:"hit_frequency"`
-	SD           string  `json:"sd"`        // of a round's win per unit of cost
-	MaxWinX      int64   `json:"max_win_x"` // declared limit, whole stakes
-	TopWinX      string  `json:"top_win_x"` // greatest win there is
+	HitFraction  string  `json:"hit_fraction,omitempty"` // where a fraction is exact
+	SD           string  `json:"sd"`                     // of a round's win per unit of cost
+	MaxWinX      int64   `json:"max_win_x"`              // declared limit, whole stakes
+	TopWinX      string  `json:"top_win_x"`              // greatest win there is
 	TopWinOneIn  string  `json:"top_win_one_in"`
 	FeatureOneIn string  `json:"feature_one_in,omitempty"`
 	FeatureX     string  `json:"feature_x,omitempty"`     // average win of the free spins, stakes
 	FeatureSpins string  `json:"feature_spins,omitempty"` // average number of free spins
 	Wins         []Range `json:"wins"`
+	// DistributionTotal is what the weights of the distribution sum to.
+	DistributionTotal string  `json:"distribution_total,omitempty"`
+	Distribution      []Prize `json:"distribution"`
 }
 
 // Range is the share of rounds whose win in stakes is above From and at most To.
@@ -98,14 +101,36 @@ func (d *Design) rounds(m Mode, base *Cycle, feature *featureWins, visit func(un
 func edges() []int64 { return []int64{0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000} }
 
 func (d *Design) figures(m Mode, base *Cycle, feature *featureWins) ModeFigures {
-	perStake := float64(d.Units(1))
+	if d.Feature == nil {
+		return counted(base.Plain).figures(m, d.Units(1))
+	}
+	visit := func(f func(int64, float64)) { d.rounds(m, base, feature, f) }
+	f := figuresOf(m, d.Units(1), visit)
+	f.Distribution = binned(d.Units(1), visit)
+	f.MaxWinX = d.Feature.MaxWinX
+	f.FeatureOneIn = decimal(float64(base.Combinations)/float64(base.triggers()), 6)
+	if m.Name == "buy" {
+		f.FeatureOneIn = "1"
+	}
+	won := 0.0
+	for i, p := range feature.probability {
+		won += p * float64(int64(i)*d.Feature.Multiplier) / float64(d.Units(1))
+	}
+	f.FeatureX, f.FeatureSpins = decimal(won, 9), decimal(feature.spins, 9)
+	return f
+}
+
+// figuresOf are the figures of a mode that follow from its wins in units, of
+// which visit gives each with its probability, maybe in parts.
+func figuresOf(m Mode, perStake int64, visit func(func(units int64, p float64))) ModeFigures {
+	stake := float64(perStake)
 	cost := float64(m.CostX100) / 100
 	var mean, square, hit, topP float64
 	var top int64
 	bounds := edges()
 	share, value := make([]float64, len(bounds)), make([]float64, len(bounds))
-	d.rounds(m, base, feature, func(units int64, p float64) {
-		x := float64(units) / perStake
+	visit(func(units int64, p float64) {
+		x := float64(units) / stake
 		mean += p * x
 		square += p * x * x
 		if units > 0 {
@@ -118,7 +143,7 @@ func (d *Design) figures(m Mode, base *Cycle, feature *featureWins) ModeFigures 
 			topP += p
 		}
 		i := 0
-		for i < len(bounds)-1 && units > d.Units(bounds[i]) {
+		for i < len(bounds)-1 && units > perStake*bounds[i] {
 			i++
 		}
 		share[i] += p
@@ -126,8 +151,8 @@ func (d *Design) figures(m Mode, base *Cycle, feature *featureWins) ModeFigures 
 	})
 	f := ModeFigures{
 		Mode: m, RTP: decimal(mean/cost, 12), HitFrequency: decimal(min(hit, 1), 12),
-		SD: decimal(math.Sqrt(square-mean*mean)/cost, 9), TopWinX: decimal(float64(top)/perStake, 1),
-		TopWinOneIn: decimal(1/topP, 1), MaxWinX: (top + d.Units(1) - 1) / d.Units(1),
+		SD: decimal(math.Sqrt(square-mean*mean)/cost, 9), TopWinX: decimal(float64(top)/stake, 1),
+		TopWinOneIn: decimal(1/topP, 1), MaxWinX: (top + perStake - 1) / perStake,
 	}
 	for i := range bounds {
 		from := "-"
@@ -141,33 +166,7 @@ func (d *Design) figures(m Mode, base *Cycle, feature *featureWins) ModeFigures 
 			})
 		}
 	}
-	if d.Feature == nil {
-		f.RTPFraction = d.fraction(base, m)
-		return f
-	}
-	f.MaxWinX = d.Feature.MaxWinX
-	f.FeatureOneIn = decimal(float64(base.Combinations)/float64(base.triggers()), 6)
-	if m.Name == "buy" {
-		f.FeatureOneIn = "1"
-	}
-	won := 0.0
-	for i, p := range feature.probability {
-		won += p * float64(int64(i)*d.Feature.Multiplier) / perStake
-	}
-	f.FeatureX, f.FeatureSpins = decimal(won, 9), decimal(feature.spins, 9)
 	return f
-}
-
-// fraction is the RTP of a mode without feature as an exact reduced fraction.
-func (d *Design) fraction(base *Cycle, m Mode) string {
-	total := new(big.Int)
-	for u, n := range base.Plain {
-		total.Add(total, new(big.Int).Mul(big.NewInt(u), new(big.Int).SetUint64(n)))
-	}
-	total.Mul(total, big.NewInt(100))
-	cost := new(big.Int).SetUint64(base.Combinations)
-	cost.Mul(cost, big.NewInt(d.Units(1)*m.CostX100))
-	return new(big.Rat).SetFrac(total, cost).String()
 }
 
 func decimal(v float64, places int) string { return fmt.Sprintf("%.*f", places, v) }
