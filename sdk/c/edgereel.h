@@ -1,0 +1,211 @@
+/* Edgereel guest kit for C, ABI v1: one header, no library.
+ *
+ * A game includes it in one file, defines the three functions below, and gets
+ * the exports of a module from it:
+ *
+ *     const char *game_manifest(void);
+ *     int32_t game_play(const edgereel_input *in, edgereel_output *out);
+ *     int32_t game_advise(const edgereel_input *in, edgereel_advice *advice);
+ *
+ * game_play returns edgereel_close, edgereel_keep_open or an error code. The
+ * kit allocates nothing and has no state of its own between steps. Refuse
+ * before the first draw: after one, a refusal is an incident.
+ * The ABI itself is specified in docs/abi.md.
+ *
+ * SPDX-License-Identifier: MIT-0 */
+#ifndef EDGEREEL_H
+#define EDGEREEL_H
+
+#include <stdint.h>
+
+enum {
+  EDGEREEL_BAD_INPUT = -1,
+  EDGEREEL_BAD_STATE = -3,
+  EDGEREEL_UNKNOWN_ACTION = -4,
+  EDGEREEL_INTERNAL = -5,
+};
+
+enum {
+  EDGEREEL_HEADER = 32,            /* bytes of the header of input and output */
+  EDGEREEL_OUTPUT = 16384,         /* where the output begins in the I/O block */
+  EDGEREEL_IO = 65536,             /* bytes of the I/O block */
+  EDGEREEL_MAX_STATE = 4096,       /* most bytes of state the ABI allows */
+  EDGEREEL_MAX_PRESENTATION = 16384,
+};
+
+/* What the host asks for. state points into the I/O block and stays valid for
+ * the whole step, also while the output is written. */
+typedef struct edgereel_input {
+  uint32_t action;
+  uint32_t mode;
+  uint32_t choice;       /* for actions that pick something, else 0 */
+  int64_t stake_minor;   /* base stake of the round */
+  uint32_t state_length; /* 0 opens a round */
+  const uint8_t *state;
+} edgereel_input;
+
+/* What the game answers, written from front to back: first the state, if the
+ * round goes on, then the presentation. */
+typedef struct edgereel_output {
+  uint8_t *at;    /* next byte */
+  uint8_t *behind; /* end of the room */
+  uint32_t state_length;
+  uint32_t full; /* something did not fit */
+} edgereel_output;
+
+#ifdef __wasm__
+#define EDGEREEL_EXPORT(name) __attribute__((export_name(#name)))
+/* One uniform value in [0, bound), drawn by the host. */
+__attribute__((import_module("edgereel"), import_name("draw"))) uint32_t edgereel_draw(uint32_t bound);
+/* n draws in order; bounds and values may be the same array. */
+__attribute__((import_module("edgereel"), import_name("draw_many"))) void edgereel_draw_many(
+    const uint32_t *bounds, uint32_t *values, uint32_t n);
+#else /* a native test brings its own draws */
+#define EDGEREEL_EXPORT(name)
+uint32_t edgereel_draw(uint32_t bound);
+void edgereel_draw_many(const uint32_t *bounds, uint32_t *values, uint32_t n);
+#endif
+
+/* Called from many places, so kept out of line: modules stay small. */
+#define EDGEREEL_SHARED static __attribute__((noinline, unused))
+
+const char *game_manifest(void);
+int32_t game_play(const edgereel_input *in, edgereel_output *out);
+
+static _Alignas(16) uint8_t edgereel_block[EDGEREEL_IO];
+
+/* Little-endian numbers byte by byte: right on every machine and at every
+ * address; on wasm32 the compiler makes one load or store of each. */
+static inline uint32_t edgereel_get32(const uint8_t *p) {
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint64_t edgereel_get64(const uint8_t *p) {
+  return edgereel_get32(p) | (uint64_t)edgereel_get32(p + 4) << 32;
+}
+
+static inline void edgereel_put32(uint8_t *p, uint32_t v) {
+  p[0] = (uint8_t)v;
+  p[1] = (uint8_t)(v >> 8);
+  p[2] = (uint8_t)(v >> 16);
+  p[3] = (uint8_t)(v >> 24);
+}
+
+static inline void edgereel_put64(uint8_t *p, uint64_t v) {
+  edgereel_put32(p, (uint32_t)v);
+  edgereel_put32(p + 4, (uint32_t)(v >> 32));
+}
+
+/* Appends one byte of presentation. */
+static inline void edgereel_byte(edgereel_output *out, char c) {
+  if (out->at == out->behind) {
+    out->full = 1;
+    return;
+  }
+  *out->at++ = (uint8_t)c;
+}
+
+/* Appends text. */
+EDGEREEL_SHARED void edgereel_text(edgereel_output *out, const char *s) {
+  uint8_t *at = out->at, *behind = out->behind;
+  for (; *s && at != behind; s++) *at++ = (uint8_t)*s;
+  out->at = at;
+  if (*s) out->full = 1;
+}
+
+/* Appends a number in decimal. */
+EDGEREEL_SHARED void edgereel_number(edgereel_output *out, uint64_t v) {
+  char digits[21];
+  int n = 20;
+  digits[n] = 0;
+  do {
+    digits[--n] = (char)('0' + v % 10);
+    v /= 10;
+  } while (v != 0);
+  edgereel_text(out, digits + n);
+}
+
+/* Appends text in quotes; it must need no escape. */
+EDGEREEL_SHARED void edgereel_quoted(edgereel_output *out, const char *s) {
+  edgereel_byte(out, '"');
+  edgereel_text(out, s);
+  edgereel_byte(out, '"');
+}
+
+/* Appends an amount as JSON has it: a string of minor units. */
+EDGEREEL_SHARED void edgereel_amount(edgereel_output *out, int64_t minor) {
+  edgereel_byte(out, '"');
+  edgereel_number(out, (uint64_t)minor);
+  edgereel_byte(out, '"');
+}
+
+/* Writes the state the next step gets. Once, before any presentation. */
+static inline void edgereel_state(edgereel_output *out, const uint8_t *state, uint32_t n) {
+  uint8_t *begin = edgereel_block + EDGEREEL_OUTPUT + EDGEREEL_HEADER;
+  if (out->at != begin || n > EDGEREEL_MAX_STATE) {
+    out->full = 1;
+    return;
+  }
+  for (uint32_t i = 0; i < n; i++) begin[i] = state[i];
+  out->at = begin + n;
+  out->behind = out->at + EDGEREEL_MAX_PRESENTATION;
+  out->state_length = n;
+}
+
+static inline int32_t edgereel_answer(edgereel_output *out, int64_t win_minor, uint32_t flags, uint32_t actions) {
+  uint8_t *begin = edgereel_block + EDGEREEL_OUTPUT;
+  if (out->full) return EDGEREEL_INTERNAL;
+  uint32_t length = (uint32_t)(out->at - begin);
+  edgereel_put64(begin, (uint64_t)win_minor);
+  edgereel_put32(begin + 8, flags);
+  edgereel_put32(begin + 12, actions);
+  edgereel_put32(begin + 16, out->state_length);
+  edgereel_put32(begin + 20, length - EDGEREEL_HEADER - out->state_length);
+  edgereel_put64(begin + 24, 0);
+  return (int32_t)length;
+}
+
+/* Ends the round with what this step wins. Return its result. */
+static inline int32_t edgereel_close(edgereel_output *out, int64_t win_minor) {
+  return edgereel_answer(out, win_minor, 1, 0);
+}
+
+/* Goes on: bit i of actions offers the action with id i. Return its result. */
+static inline int32_t edgereel_keep_open(edgereel_output *out, int64_t win_minor, uint32_t actions) {
+  return edgereel_answer(out, win_minor, 0, actions);
+}
+
+/* Reads the header of the input; 0 when it is not of this ABI. */
+static inline int edgereel_read(int32_t length, edgereel_input *in) {
+  const uint8_t *b = edgereel_block;
+  if (length < EDGEREEL_HEADER || length > EDGEREEL_OUTPUT) return 0;
+  in->action = edgereel_get32(b + 4);
+  in->mode = edgereel_get32(b + 8);
+  in->choice = edgereel_get32(b + 12);
+  in->stake_minor = (int64_t)edgereel_get64(b + 16);
+  in->state_length = edgereel_get32(b + 24);
+  in->state = b + EDGEREEL_HEADER;
+  /* ABI 1, no flags, and a length that is that of its parts. */
+  return edgereel_get32(b) == 1 && in->state_length == (uint32_t)length - EDGEREEL_HEADER;
+}
+
+EDGEREEL_EXPORT(edgereel_abi_1) int32_t edgereel_abi_1(void) { return 0; }
+
+EDGEREEL_EXPORT(edgereel_io) uint8_t *edgereel_io(void) { return edgereel_block; }
+
+EDGEREEL_EXPORT(edgereel_manifest) int32_t edgereel_manifest(void) {
+  const char *s = game_manifest();
+  int32_t n = 0;
+  for (; s[n] && n < EDGEREEL_IO - EDGEREEL_OUTPUT; n++) edgereel_block[EDGEREEL_OUTPUT + n] = (uint8_t)s[n];
+  return n;
+}
+
+EDGEREEL_EXPORT(edgereel_play) int32_t edgereel_play(int32_t length) {
+  edgereel_input in;
+  if (!edgereel_read(length, &in)) return EDGEREEL_BAD_INPUT;
+  uint8_t *begin = edgereel_block + EDGEREEL_OUTPUT + EDGEREEL_HEADER;
+  edgereel_output out = {begin, begin + EDGEREEL_MAX_PRESENTATION, 0, 0};
+  return game_play(&in, &out);
+}
+
+#endif
