@@ -44,6 +44,9 @@ func checkExports(r meter.Report) error {
 			return refuse("export %q has the wrong signature", want.name)
 		}
 	}
+	if e, ok := r.Exports["edgereel_advise"]; ok && (e.Kind != 0 || e.Signature != "i>i") {
+		return refuse("export %q has the wrong signature", "edgereel_advise")
+	}
 	if Profile(r.Profile) != ProfileWASI {
 		return nil
 	}

@@ -239,3 +239,107 @@ func hmacSHA256(key [32]byte, message []byte) []byte {
 	m.Write(message)
 	return m.Sum(nil)
 }
+
+// Every value of every bound owns equally many of all the ways that the draws
+// can fall: all are tried, with digits small enough for it.
+func TestCompose_Exhaustive(t *testing.T) {
+	w := digits{bits: 3, highest: 15}
+	for bound := uint64(1); bound <= 15<<6; bound++ {
+		first, others := w.split(bound)
+		if first > w.highest || others > 0 && (bound-1)>>(3*(others-1))+1 <= w.highest {
+			t.Fatalf("bound %d: %d and %d digits", bound, first, others)
+		}
+		counts, redrawn := make([]int, bound), 0
+		for fall := range first << (3 * others) {
+			served := uint(0)
+			x, err := compose(bound, w, func(b uint32) (uint32, error) {
+				if served > others {
+					return 0, errScriptEnded // all digits were drawn: it wants them anew
+				}
+				digit := fall >> (3 * (others - served))
+				if served++; served > 1 {
+					if b != 8 {
+						t.Fatalf("bound %d: digit %d has bound %d", bound, served, b)
+					}
+					digit &= 7
+				}
+				return uint32(digit), nil
+			})
+			if err != nil {
+				redrawn++
+				continue
+			}
+			counts[x]++
+		}
+		for x, n := range counts {
+			if n != 1 {
+				t.Fatalf("bound %d: value %d has %d ways", bound, x, n)
+			}
+		}
+		if 2*redrawn > len(counts) {
+			t.Fatalf("bound %d: %d of %d ways are drawn anew", bound, redrawn, uint64(redrawn)+bound)
+		}
+	}
+}
+
+func TestDraw64(t *testing.T) {
+	const m31 = 1<<31 - 1
+	tests := []struct {
+		bound  uint64
+		script []uint32
+		want   uint64
+		bounds []uint32
+	}{
+		{1, []uint32{0}, 0, []uint32{1}},
+		{math.MaxUint32, []uint32{math.MaxUint32 - 1}, math.MaxUint32 - 1, []uint32{math.MaxUint32}},
+		{1 << 32, []uint32{1, m31}, 1<<32 - 1, []uint32{2, 1 << 31}},
+		// The second digits are beyond the bound with this first one: all again.
+		{1<<32 + 1, []uint32{2, 1, 2, 0}, 1 << 32, []uint32{3, 1 << 31, 3, 1 << 31}},
+		{math.MaxUint64, []uint32{3, m31, m31, 3, m31, m31 - 1}, math.MaxUint64 - 1, []uint32{4, 1 << 31, 1 << 31, 4, 1 << 31, 1 << 31}},
+	}
+	for _, tt := range tests {
+		d := NewScriptedDraws(tt.script)
+		if err := d.Claim([32]byte{7}); err != nil {
+			t.Fatal(err)
+		}
+		x, err := d.Draw64(tt.bound)
+		if err != nil || x != tt.want || len(d.Log()) != len(tt.bounds) {
+			t.Fatalf("bound %d: %d %v after %d draws, want %d", tt.bound, x, err, len(d.Log()), tt.want)
+		}
+		for i, entry := range d.Log() {
+			if entry.Bound != tt.bounds[i] || entry.Value != tt.script[i] {
+				t.Errorf("bound %d: draw %d is %+v", tt.bound, i, entry)
+			}
+		}
+	}
+}
+
+func TestDraws_Claim(t *testing.T) {
+	module := [32]byte{9}
+	d, err := NewDraws([32]byte{1}, DrawContext{Algorithm: AlgorithmHMACChaCha20, Module: module})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, first := d.Draw(6)
+	_, wide := d.Draw64(6)
+	if !errors.Is(first, ErrBadDraws) || !errors.Is(wide, ErrBadDraws) {
+		t.Errorf("draws without a claim: %v, %v", first, wide)
+	}
+	if err := d.Claim([32]byte{8}); !errors.Is(err, ErrBadDraws) {
+		t.Errorf("claimed for another game: %v", err)
+	}
+	if err := d.Claim(module); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Claim(module); !errors.Is(err, ErrBadDraws) {
+		t.Errorf("claimed twice: %v", err)
+	}
+	_, zero := d.Draw(0)
+	_, zero64 := d.Draw64(0)
+	if !errors.Is(zero, ErrBadDraws) || !errors.Is(zero64, ErrBadDraws) || len(d.Log()) != 0 {
+		t.Errorf("bound 0: %v, %v", zero, zero64)
+	}
+	if err := (*Draws)(nil).Claim(module); !errors.Is(err, ErrBadDraws) {
+		t.Errorf("claimed without draws: %v", err)
+	}
+}

@@ -13,10 +13,14 @@ import (
 
 // Manifest is what a module says about itself. The host holds it to this.
 type Manifest struct {
-	Version  int    `json:"manifest"` // format of this document, 1
-	ID       string `json:"id"`       // stable game id, lower case and dashes
-	Release  string `json:"version"`  // of the game, major.minor.patch
-	Name     string `json:"name"`
+	Version int    `json:"manifest"` // format of this document, 1
+	ID      string `json:"id"`       // stable game id, lower case and dashes
+	Release string `json:"version"`  // of the game, major.minor.patch
+	Name    string `json:"name"`
+	// Family and Variant are set both or neither: games of one family are the
+	// same game with other returns, and the variant tells them apart.
+	Family   string `json:"family,omitempty"`
+	Variant  string `json:"variant,omitempty"`
 	MaxDraws int    `json:"max_draws"` // most draws in one step
 	MaxState int    `json:"max_state"` // most bytes of round state
 	// StakeMultipleMinor: a stake must be a multiple of it, so that pays are exact.
@@ -40,6 +44,20 @@ type Mode struct {
 type Action struct {
 	ID   uint32 `json:"id"`
 	Name string `json:"name"`
+	// Choices is how many things the action can pick: Step.Choice is below it. 0
+	// is an action that picks nothing; its choice is 0.
+	Choices uint32 `json:"choices,omitempty"`
+}
+
+// MaxChoices is the most things an action can pick from.
+const MaxChoices = 4096
+
+// CheckChoice tells whether the action has this choice; if not, ErrBadInput.
+func (a Action) CheckChoice(choice uint32) error {
+	if choice < max(1, a.Choices) {
+		return nil
+	}
+	return fmt.Errorf("%w: choice %d of action %q, which has %d", ErrBadInput, choice, a.Name, a.Choices)
 }
 
 // Mode finds a bet mode by name.
@@ -52,7 +70,8 @@ func (m *Manifest) Mode(name string) (Mode, bool) {
 	return Mode{}, false
 }
 
-func (m *Manifest) action(name string) (Action, bool) {
+// Action finds an action by name.
+func (m *Manifest) Action(name string) (Action, bool) {
 	for _, a := range m.Actions {
 		if a.Name == name {
 			return a, true
@@ -129,9 +148,9 @@ var (
 	decimalPattern = regexp.MustCompile(`^[01]\.[0-9]{1,18}$`)
 )
 
-// parseManifest reads a manifest strictly: an unknown field is a claim the host
-// could not hold the module to.
-func parseManifest(b []byte) (*Manifest, error) {
+// ParseManifest reads a manifest strictly: an unknown field is a claim the host
+// could not hold the game to. ErrRefusedModule with the reason.
+func ParseManifest(b []byte) (*Manifest, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	var m Manifest
@@ -163,6 +182,10 @@ func (m *Manifest) check() error {
 		return refuse("manifest: max_state %d", m.MaxState)
 	case m.StakeMultipleMinor < 1 || m.StakeMultipleMinor > 1e9:
 		return refuse("manifest: stake_multiple_minor %d", m.StakeMultipleMinor)
+	case (m.Family == "") != (m.Variant == ""):
+		return refuse("manifest: family %q and variant %q: both or neither", m.Family, m.Variant)
+	case m.Family != "" && !(idPattern.MatchString(m.Family) && idPattern.MatchString(m.Variant)):
+		return refuse("manifest: family %q, variant %q", m.Family, m.Variant)
 	case len(m.Modes) == 0 || len(m.Modes) > 32:
 		return refuse("manifest: %d modes", len(m.Modes))
 	case len(m.Actions) == 0 || len(m.Actions) > 32:
@@ -175,6 +198,9 @@ func (m *Manifest) check() error {
 	for _, a := range m.Actions {
 		if a.ID > 31 || ids[a.ID] || names[a.Name] || !idPattern.MatchString(a.Name) {
 			return refuse("manifest: action %d %q", a.ID, a.Name)
+		}
+		if a.Choices > MaxChoices {
+			return refuse("manifest: action %q: %d choices, at most %d", a.Name, a.Choices, MaxChoices)
 		}
 		ids[a.ID], names[a.Name] = true, true
 	}

@@ -112,8 +112,11 @@ func (m *Module) introduce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if minor != abiMinor {
-		return refuse("ABI minor version %d, this host knows %d", minor, abiMinor)
+	if minor > abiMinor {
+		return refuse("ABI minor version %d, this host knows up to %d", minor, abiMinor)
+	}
+	if minor < 1 && in.advise != nil {
+		return refuse("it exports edgereel_advise, which is ABI minor version 1, and says that it has version %d", minor)
 	}
 	n, err := in.ask(ctx, "edgereel_manifest")
 	if err != nil {
@@ -126,7 +129,7 @@ func (m *Module) introduce(ctx context.Context) error {
 	if !ok {
 		return refuse("the manifest lies outside the memory")
 	}
-	m.manifest, err = parseManifest(b)
+	m.manifest, err = ParseManifest(b)
 	return err
 }
 
@@ -134,6 +137,7 @@ func (m *Module) introduce(ctx context.Context) error {
 type instance struct {
 	mod     api.Module
 	play    api.Function
+	advise  api.Function // nil without the export
 	globals []api.MutableGlobal
 	io      uint32
 	pages   uint32 // of memory; a change means that the instance cannot be restored
@@ -178,6 +182,7 @@ func (m *Module) build(ctx context.Context) (*instance, error) {
 		return nil, fmt.Errorf("%w: instantiate: %w", ErrRefusedModule, err)
 	}
 	in.mod, in.play, in.pages = mod, mod.ExportedFunction("edgereel_play"), mod.Memory().Size()/pageSize
+	in.advise = mod.ExportedFunction("edgereel_advise")
 	for _, name := range m.globals {
 		g, ok := mod.ExportedGlobal(name).(api.MutableGlobal)
 		if !ok {

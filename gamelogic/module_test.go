@@ -105,6 +105,15 @@ func TestLoad_Refuses(t *testing.T) {
 		}},
 		{name: "invalid code", reason: "invalid: validate", change: func(g *guest) { g.play = []byte{0x6a} }},
 		{name: "other ABI", reason: "minor version 7", change: func(g *guest) { g.minor = 7 }},
+		{name: "strategy of an older version", reason: "edgereel_advise", change: func(g *guest) { g.advise = ret(1) }},
+		{name: "strategy with the wrong signature", reason: `"edgereel_advise" has the wrong signature`, change: func(g *guest) {
+			g.minor, g.extra, g.nExtra = 1, cat(str("edgereel_advise"), []byte{0}, leb(2)), 1
+		}},
+		{name: "too many choices", reason: "4097 choices", change: func(g *guest) { g.manifest.Actions[1].Choices = 4097 }},
+		{name: "family without variant", reason: "both or neither", change: func(g *guest) { g.manifest.Family = "test" }},
+		{name: "variant that is no id", reason: `variant "96 %"`, change: func(g *guest) {
+			g.manifest.Family, g.manifest.Variant = "test", "96 %"
+		}},
 		{name: "misaligned block", reason: "I/O block", change: func(g *guest) { g.io = 4 }},
 		{name: "block outside", reason: "I/O block", change: func(g *guest) { g.io = 65536 + 8 }},
 		{name: "no manifest", reason: "manifest", change: func(g *guest) { g.io = 65536 }},

@@ -10,7 +10,7 @@ import (
 // Layout of ABI v1; docs/abi.md is its specification.
 const (
 	abiMajor     = 1
-	abiMinor     = 0
+	abiMinor     = 1 // the highest this host knows
 	ioSize       = 64 << 10
 	inputSize    = 16 << 10
 	outputOffset = inputSize
@@ -32,7 +32,7 @@ const (
 type Step struct {
 	Mode   string // name of a bet mode
 	Action string // name of an action
-	Choice uint32 // for actions that pick something, else 0
+	Choice uint32 // below Action.Choices for an action that picks something, else 0
 	// StakeMinor is the base stake of the round in minor units, the same in
 	// each of its steps. What the round costs is Mode.CostMinor.
 	StakeMinor int64
@@ -118,16 +118,31 @@ type plan struct {
 	most   int64 // what this step may still pay
 }
 
-// prepare checks everything that can be refused before a draw is made, and
-// marks the draws as used.
+// prepare checks everything that can be refused before a draw is made.
 func (m *Module) prepare(s *Step) (plan, error) {
+	p, err := m.terms(s)
+	if err != nil {
+		return plan{}, err
+	}
+	action, ok := m.manifest.Action(s.Action)
+	if !ok {
+		return plan{}, fmt.Errorf("%w: %q", ErrUnknownAction, s.Action)
+	}
+	if err := action.CheckChoice(s.Choice); err != nil {
+		return plan{}, err
+	}
+	if err := s.Draws.serves(m.digest); err != nil {
+		return plan{}, err
+	}
+	p.action = action.ID
+	return p, nil
+}
+
+// terms checks what of a step does not depend on what the player does.
+func (m *Module) terms(s *Step) (plan, error) {
 	mode, ok := m.manifest.Mode(s.Mode)
 	if !ok {
 		return plan{}, fmt.Errorf("%w: %q", ErrUnknownMode, s.Mode)
-	}
-	action, ok := m.manifest.action(s.Action)
-	if !ok {
-		return plan{}, fmt.Errorf("%w: %q", ErrUnknownAction, s.Action)
 	}
 	if err := m.manifest.CheckStake(s.StakeMinor); err != nil {
 		return plan{}, err
@@ -145,16 +160,7 @@ func (m *Module) prepare(s *Step) (plan, error) {
 	if len(s.State) > m.manifest.MaxState {
 		return plan{}, fmt.Errorf("%w: %d bytes, at most %d", ErrBadState, len(s.State), m.manifest.MaxState)
 	}
-	d := s.Draws
-	switch {
-	case d == nil:
-		return plan{}, fmt.Errorf("%w: none given", ErrBadDraws)
-	case d.used:
-		return plan{}, fmt.Errorf("%w: they have served a step already", ErrBadDraws)
-	case d.bound && d.module != m.digest:
-		return plan{}, fmt.Errorf("%w: they are keyed for another module", ErrBadDraws)
-	}
-	return plan{mode: mode, action: action.ID, most: most - s.WonMinor}, nil
+	return plan{mode: mode, most: most - s.WonMinor}, nil
 }
 
 // run plays the step in an instance the caller owns. It neither restores the

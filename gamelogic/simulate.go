@@ -42,8 +42,8 @@ func (s *Simulator) Play(st Step) (Outcome, error) {
 	return s.m.run(s.in, &st, p)
 }
 
-// Round plays a whole round, taking the first action offered each time, and
-// returns its win and its number of steps.
+// Round plays a whole round with the declared strategy (Advise) and returns its
+// win and its number of steps.
 func (s *Simulator) Round(draws *Stream, mode string, stakeMinor int64) (winMinor int64, steps int, err error) {
 	st := Step{Mode: mode, Action: s.m.manifest.Actions[0].Name, StakeMinor: stakeMinor}
 	for steps = 1; steps <= MaxRoundSteps; steps++ {
@@ -56,7 +56,10 @@ func (s *Simulator) Round(draws *Stream, mode string, stakeMinor int64) (winMino
 		if out.Closed {
 			return st.WonMinor, steps, nil
 		}
-		st.State, st.Action = out.State, out.NextActions[0]
+		st.State = out.State
+		if st.Action, st.Choice, err = s.Advise(st, out.NextActions); err != nil {
+			return 0, steps, fmt.Errorf("ask for the strategy after step %d: %w", steps, err)
+		}
 	}
 	return 0, steps, errEndless
 }

@@ -26,6 +26,7 @@ type guest struct {
 	nExtra   byte
 	hide     string // an export to leave out
 	marker   []byte // body of edgereel_abi_1 in place of its constant
+	advise   []byte // body of edgereel_advise, ABI minor version 1; nil: no export
 }
 
 func newGuest(play ...[]byte) *guest {
@@ -120,7 +121,12 @@ func (g *guest) build(t testing.TB) []byte {
 	if len(g.imports) > 0 {
 		out = append(out, sec(2, g.imports)...)
 	}
-	out = append(out, sec(3, []byte{5, 0, 0, 0, 1, 3})...)
+	types, bodies := []byte{0, 0, 0, 1, 3}, [][]byte{fn(marker), fn(i32c(g.io)), fn(i32c(int32(len(m)))), fn(g.play), fn(nil)}
+	if g.advise != nil {
+		add("edgereel_advise", 0, n+5)
+		types, bodies = append(types, 1), append(bodies, fn(g.advise))
+	}
+	out = append(out, sec(3, cat([]byte{byte(len(types))}, types))...)
 	if !g.noMemory {
 		out = append(out, sec(5, cat([]byte{1, 0}, leb(uint64(g.pages))))...)
 	}
@@ -131,7 +137,7 @@ func (g *guest) build(t testing.TB) []byte {
 	if g.start {
 		out = append(out, sec(8, leb(n+4))...)
 	}
-	out = append(out, sec(10, cat([]byte{5}, fn(marker), fn(i32c(g.io)), fn(i32c(int32(len(m)))), fn(g.play), fn(nil)))...)
+	out = append(out, sec(10, cat([]byte{byte(len(bodies))}, cat(bodies...)))...)
 	if !g.noMemory {
 		out = append(out, sec(11, cat([]byte{1, 0}, i32c(16384), []byte{0x0b}, str(string(m))))...)
 	}

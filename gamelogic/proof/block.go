@@ -124,7 +124,10 @@ func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamel
 		if out.Closed {
 			return st.WonMinor, steps, draws, nil
 		}
-		st.State, st.Action = out.State, out.NextActions[0]
+		st.State = out.State
+		if st.Action, st.Choice, err = sim.Advise(st, out.NextActions); err != nil {
+			return 0, steps, draws, fmt.Errorf("ask for the strategy after step %d: %w", steps, err)
+		}
 	}
 	return 0, steps, draws, ErrEndless
 }

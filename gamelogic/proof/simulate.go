@@ -70,7 +70,8 @@ type SimulateResult struct {
 	OutcomeDigest [32]byte
 }
 
-// Simulate plays rounds, always taking the first action offered. When ctx ends
+// Simulate plays rounds with the module's declared strategy
+// (gamelogic.Module.Advise). When ctx ends
 // first it writes the checkpoint and returns ctx's error.
 func Simulate(ctx context.Context, m *gamelogic.Module, cfg SimulateConfig) (SimulateResult, error) {
 	cost, err := checkMode(m, cfg.Mode, cfg.StakeMinor)
