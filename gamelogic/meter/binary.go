@@ -21,11 +21,14 @@ var order = []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11}
 // module is a decoded binary.
 type module struct {
 	limits   Limits
+	grain    grain
 	sections [13][]byte // bodies by id; nil when absent
 	types    []string   // "params>results", one byte a value type
 	funcs    []uint32   // type of each function, imports first
 	imports  int
 	exports  map[string]Export
+	elements []uint32 // functions in the table
+	escapes  bool     // any function may be in the table
 	mutable  []uint32 // indexes of the mutable globals
 	globals  int
 	memories int
@@ -38,14 +41,14 @@ type module struct {
 
 // decode reads the sections and walks the code. It enforces every limit; types
 // on the operand stack are the engine's business.
-func decode(wasm []byte, limits Limits) (*module, error) {
+func decode(wasm []byte, limits Limits, fine grain) (*module, error) {
 	if len(wasm) > limits.Bytes {
 		return nil, refuse(RuleBytes, "%d bytes, at most %d", len(wasm), limits.Bytes)
 	}
 	if len(wasm) < len(magic) || string(wasm[:len(magic)]) != magic {
 		return nil, refuse(RuleFormat, "not a WebAssembly 1 binary")
 	}
-	m := &module{limits: limits, exports: map[string]Export{}}
+	m := &module{limits: limits, grain: fine, exports: map[string]Export{}}
 	r := &reader{b: wasm[len(magic):]}
 	last := -1
 	for r.more() {
@@ -98,10 +101,13 @@ func (m *module) section(id byte, r *reader) error {
 		err = m.readExports(r)
 	case 8:
 		return refuse(RuleStart, "it has a start function")
+	case 9:
+		m.readElements(r)
+		return nil
 	case 10:
 		err = m.readCode(r)
 	default:
-		return nil // element, data, data count: the engine's business
+		return nil // data, data count: the engine's business
 	}
 	if err != nil {
 		return err
@@ -238,6 +244,27 @@ func (m *module) readExports(r *reader) error {
 		m.exports[name] = Export{Kind: r.byte(), Index: r.u32()}
 	}
 	return nil
+}
+
+// readElements finds the functions that the table holds. Of segments in any
+// but the plain form it only notes that they are there; whether they are valid
+// is the engine's business.
+func (m *module) readElements(r *reader) {
+	for range r.count(len(m.funcs) + 1) {
+		if r.u32() != 0 || r.byte() != 0x41 {
+			m.escapes = true
+			return
+		}
+		r.skipSigned(5)
+		if r.byte() != 0x0b {
+			m.escapes = true
+			return
+		}
+		for range r.count(m.limits.TableElements) {
+			m.elements = append(m.elements, r.u32())
+		}
+	}
+	m.escapes = m.escapes || r.err != nil || r.more()
 }
 
 func (m *module) readCode(r *reader) error {

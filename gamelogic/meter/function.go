@@ -16,17 +16,38 @@ type function struct {
 	locals int // declared
 	blocks int // places where the engine may merge values of locals
 	values int // that the code pushes, at most
-	calls  []uint32
+	calls  []callSite
 	// indirect: it calls through the table, where anything may stand.
 	indirect bool
 
-	weights []int64 // by scope: 0 the function, then its loops in order
-	open    []int   // scope of each open block
+	scopes  []scope // 0 the function, then as they begin
+	loops   int
+	open    []int   // scope of each open block, where the walk is
+	entered []int   // scope at the start of each open block
 	moved   []int64 // by open block: values that a branch to it moves
 	edits   []edit
 	lengths bool // it needs the local for a length
+	folded  bool // its callers pay for it, see fold
 	// single and double: it needs the locals for a result that may be no number.
 	single, double bool
+}
+
+// callSite is one direct call of a function with a body.
+type callSite struct {
+	callee uint32
+	scope  int
+}
+
+// scope is code that is paid for at one place. Whoever runs an instruction of
+// it has come by that place since it last ran the same instruction.
+type scope struct {
+	weight int64
+	loop   bool
+	// outer is the scope that goes on where this one begins, for a scope that is
+	// no loop: what is too small to be worth a payment is paid there.
+	outer  int
+	merged int64 // weight of scopes that are paid for here
+	gone   bool  // paid for in outer
 }
 
 type editKind byte
@@ -65,6 +86,16 @@ const (
 	localsPerUnit = 4 // that may be moved where ways meet
 )
 
+// grain says how close payments are to the work. Like a weight, a change of it
+// is a new version.
+type grain struct {
+	scope int64 // weight of a scope that does not go on behind a block
+	least int64 // of a scope with a payment of its own
+	fold  int64 // at most, of a function that its callers pay for
+}
+
+func defaultGrain() grain { return grain{scope: 256, least: 16, fold: 256} }
+
 // params and results count the values of a signature.
 func params(sig string) int  { return strings.IndexByte(sig, '>') }
 func results(sig string) int { return len(sig) - params(sig) - 1 }
@@ -90,7 +121,7 @@ func (f *function) scan() error {
 	}
 	f.locals = int(total)
 	f.decls = r.b[from:r.at]
-	f.weights, f.open = []int64{weightEntry + int64(total) + int64(len(f.sig))}, []int{0}
+	f.scopes, f.open, f.entered = []scope{{weight: weightEntry + int64(total) + int64(len(f.sig))}}, []int{0}, []int{0}
 	f.moved = []int64{int64(results(f.sig))}
 	f.edits = append(f.edits, edit{at: r.at, kind: editCharge})
 	for r.more() && len(f.open) > 0 {
@@ -117,7 +148,7 @@ func (f *function) frame() int {
 	return max(minFrame, 256+4*f.values+2*f.merges())
 }
 
-func (f *function) charge(weight int64) { f.weights[f.open[len(f.open)-1]] += weight }
+func (f *function) charge(weight int64) { f.scopes[f.open[len(f.open)-1]].weight += weight }
 
 // instruction passes one instruction and its immediates. What it does not list
 // (vectors, references, tables, floats where they are not allowed) is refused.
@@ -132,9 +163,12 @@ func (f *function) instruction() error {
 		f.edits = append(f.edits, edit{at: at, kind: editReturn})
 	case op == 0x05:
 		f.blocks++
+		f.open[len(f.open)-1] = f.entered[len(f.open)-1] // not by way of the other branch
 	case op == 0x0b:
 		f.charge(1)
-		f.open, f.moved = f.open[:len(f.open)-1], f.moved[:len(f.moved)-1]
+		top := len(f.open) - 1
+		f.open, f.entered, f.moved = f.open[:top], f.entered[:top], f.moved[:top]
+		f.rejoin()
 		return nil
 	case op >= 0x02 && op <= 0x04:
 		return f.block(op)
@@ -220,14 +254,54 @@ func (f *function) block(op byte) error {
 	// operands of the block and, at its start or end, any of the locals.
 	merge := int64(f.locals+params(f.sig)) / localsPerUnit
 	f.charge(int64(len(sig)) + merge)
-	scope, moved := f.open[len(f.open)-1], int64(results(sig))
+	in, moved := f.open[len(f.open)-1], int64(results(sig))
 	if op == 0x03 {
-		scope, moved = len(f.weights), int64(params(sig))
-		f.weights = append(f.weights, merge)
-		f.edits = append(f.edits, edit{at: r.at, kind: editCharge, what: uint32(scope), open: len(f.open) + 1})
+		moved = int64(params(sig))
+		in = f.begin(scope{weight: merge, loop: true}, len(f.open)+1)
+		f.loops++
 	}
-	f.open, f.moved = append(f.open, scope), append(f.moved, moved)
+	f.open, f.entered, f.moved = append(f.open, in), append(f.entered, in), append(f.moved, moved)
 	return nil
+}
+
+// begin opens a scope that is paid for here, with so many blocks around.
+func (f *function) begin(s scope, open int) (index int) {
+	f.scopes = append(f.scopes, s)
+	f.edits = append(f.edits, edit{at: f.r.at, kind: editCharge, what: uint32(len(f.scopes) - 1), open: open})
+	return len(f.scopes) - 1
+}
+
+// rejoin comes behind a block. Whatever follows in the block around it is
+// reached only from here, so it may be paid for here: where much is paid
+// already that might be skipped, the payments stay close to the work.
+func (f *function) rejoin() {
+	if len(f.open) == 0 {
+		return
+	}
+	top := len(f.open) - 1
+	if outer := f.open[top]; f.scopes[outer].weight >= f.m.grain.scope {
+		f.open[top] = f.begin(scope{outer: outer}, len(f.open))
+	}
+}
+
+// join pays for small scopes in those around them.
+func (f *function) join() {
+	for i := len(f.scopes) - 1; i > 0; i-- {
+		s := &f.scopes[i]
+		outer := &f.scopes[s.outer]
+		if !s.loop && s.weight < f.m.grain.least && outer.merged+s.weight <= f.m.grain.scope {
+			outer.weight, outer.merged = outer.weight+s.weight, outer.merged+s.weight
+			s.weight, s.gone = 0, true
+		}
+	}
+}
+
+// total is what one run of the function costs, without what it calls.
+func (f *function) total() (weight int64) {
+	for _, s := range f.scopes {
+		weight += s.weight
+	}
+	return weight
 }
 
 // moves counts the values that a branch to a label moves.
@@ -260,7 +334,7 @@ func (f *function) call(at int) int64 {
 	if int(callee) < f.m.imports {
 		return weightImport
 	}
-	f.calls = append(f.calls, callee)
+	f.calls = append(f.calls, callSite{callee, f.open[len(f.open)-1]})
 	f.edits = append(f.edits, edit{at: at, kind: editBefore, what: callee}, edit{at: f.r.at, kind: editAfter, what: callee})
 	return weightCall + int64(len(sig))
 }
@@ -344,30 +418,47 @@ func (f *function) body() []byte {
 
 // cached tells whether the function keeps the fuel in a local. It needs a
 // block type for its results, so it must not have several.
-func (f *function) cached() bool { return len(f.weights) > 1 && results(f.sig) <= 1 }
+func (f *function) cached() bool { return !f.folded && f.payments() > 1 && results(f.sig) <= 1 }
+
+func (f *function) payments() (n int) {
+	for _, s := range f.scopes {
+		if !s.gone {
+			n++
+		}
+	}
+	return n
+}
 
 // add writes the code of one edit.
 func (f *function) add(c *coder, e edit) {
 	switch e.kind {
 	case editCharge:
-		if e.what > 0 {
-			c.pay(f.weights[e.what], uint64(e.open))
+		scope := &f.scopes[e.what]
+		if f.folded || scope.gone {
 			return
 		}
-		c.enter(f.weights[0])
+		if e.what > 0 {
+			c.pay(scope.weight, uint64(e.open))
+			return
+		}
+		c.enter(scope.weight)
 		if c.cached {
 			c.open(f.blockType())
 		}
-	case editBefore:
-		c.flush()
-		if f.m.height[int(e.what)-f.m.imports] == unbounded {
-			c.frame(f.frame(), true)
+	case editBefore, editAfter:
+		callee := int(e.what) - f.m.imports
+		if f.m.bodies[callee].folded {
+			return
 		}
-	case editAfter:
-		if f.m.height[int(e.what)-f.m.imports] == unbounded {
-			c.frame(f.frame(), false)
+		if e.kind == editBefore {
+			c.flush()
 		}
-		c.fetch()
+		if f.m.height[callee] == unbounded {
+			c.frame(f.frame(), e.kind == editBefore)
+		}
+		if e.kind == editAfter {
+			c.fetch()
+		}
 	case editBeforeAny:
 		c.flush()
 		c.frame(f.frame(), true)

@@ -87,18 +87,13 @@ func run(t testing.TB, cfg wazero.RuntimeConfig, wasm []byte, most int) trace {
 // global just before it runs: what the meter has to cover.
 func counted(t testing.TB, wasm []byte) []byte {
 	t.Helper()
-	m, err := decode(wasm, DefaultLimits())
+	m, err := decode(wasm, DefaultLimits(), defaultGrain())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, f := range m.bodies {
-		again := &function{m: m, sig: f.sig, r: reader{b: f.r.b, at: f.edits[0].at}, locals: f.locals, weights: []int64{0}, open: []int{0}, moved: []int64{1}}
-		sum := func() (s int64) {
-			for _, w := range again.weights {
-				s += w
-			}
-			return s
-		}
+		again := &function{m: m, sig: f.sig, r: reader{b: f.r.b, at: f.edits[0].at}, locals: f.locals, scopes: []scope{{}}, open: []int{0}, entered: []int{0}, moved: []int64{1}}
+		sum := again.total
 		c := coder{m: m, out: append(uleb(uint64(f.groups)), f.decls...)}
 		weight := weightEntry + int64(f.locals+len(f.sig))
 		for again.r.more() {
@@ -139,9 +134,9 @@ func counted(t testing.TB, wasm []byte) []byte {
 
 // compare runs a module with and without meters. It reports how many calls
 // ended by the meter, by the module's own trap, and with a result.
-func compare(t testing.TB, wasm []byte) (byMeter, byTrap, results int) {
+func compare(t testing.TB, wasm []byte, fine grain) (byMeter, byTrap, results int) {
 	t.Helper()
-	metered, report, err := Rewrite(wasm, DefaultLimits())
+	metered, report, err := rewrite(wasm, DefaultLimits(), fine)
 	if err != nil {
 		t.Fatalf("a generated module is refused: %v", err)
 	}
@@ -193,12 +188,13 @@ func TestRewrite_Equivalent(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(3, 14))
 	var byMeter, byTrap, results int
-	for range n {
+	grains := []grain{defaultGrain(), {scope: 1, least: 1, fold: 1}, {scope: 1, least: 6, fold: 1 << 20}, {scope: 30, least: 1 << 20, fold: 60}}
+	for i := range n {
 		data := make([]byte, 40+rng.IntN(400))
 		for i := range data {
 			data[i] = byte(rng.Uint32())
 		}
-		a, b, c := compare(t, generate(data))
+		a, b, c := compare(t, generate(data), grains[i%len(grains)])
 		byMeter, byTrap, results = byMeter+a, byTrap+b, results+c
 	}
 	t.Logf("%d modules: %d calls ended by the meter, %d by a trap, %d with a result", n, byMeter, byTrap, results)
@@ -215,7 +211,8 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(assemble(code(i32c(1)), code(i32c(2)), code(i32c(3))))
 	f.Add(generate([]byte{3, 4, 2, 9, 1, 5, 200, 17, 6, 3, 3, 8, 1, 90, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		compare(t, generate(data))
+		compare(t, generate(data), defaultGrain())
+		compare(t, generate(data), grain{scope: 1, least: 6, fold: 1 << 20})
 		metered, _, err := Rewrite(data, DefaultLimits())
 		if err != nil {
 			var refused *RefusedError

@@ -16,8 +16,8 @@ func (m *module) measure() {
 		f := m.bodies[i]
 		high, count := 0, 0
 		free := !f.indirect
-		for _, callee := range f.calls {
-			j := int(callee) - m.imports
+		for _, call := range f.calls {
+			j := int(call.callee) - m.imports
 			if state[j] == 0 {
 				visit(j)
 			}
@@ -40,8 +40,57 @@ func (m *module) measure() {
 	}
 	for _, f := range m.bodies {
 		m.recursive = m.recursive || f.indirect
-		for _, callee := range f.calls {
-			m.recursive = m.recursive || m.height[int(callee)-m.imports] == unbounded
+		for _, call := range f.calls {
+			m.recursive = m.recursive || m.height[int(call.callee)-m.imports] == unbounded
+		}
+	}
+}
+
+// fold finds the functions that cost little and always the same, and has every
+// caller pay for them at the call: those without loops and bulk instructions
+// that call nothing but imports and functions of the same kind, and that
+// nothing but a direct call can reach. Such a function does not touch the
+// fuel. It needs the heights.
+func (m *module) fold() {
+	reached := make([]bool, len(m.bodies))
+	reach := func(function uint32) {
+		if i := int(function) - m.imports; i >= 0 && i < len(reached) {
+			reached[i] = true
+		}
+	}
+	for _, e := range m.exports {
+		if e.Kind == 0 {
+			reach(e.Index)
+		}
+	}
+	for _, function := range m.elements {
+		reach(function)
+	}
+	done := make([]bool, len(m.bodies))
+	var visit func(i int)
+	visit = func(i int) {
+		done[i] = true
+		f := m.bodies[i]
+		candidate := !reached[i] && !m.escapes && !f.indirect && !f.lengths && f.loops == 0 && m.height[i] != unbounded
+		for _, call := range f.calls {
+			j := int(call.callee) - m.imports
+			if !done[j] {
+				visit(j)
+			}
+			if callee := m.bodies[j]; callee.folded {
+				f.scopes[call.scope].weight += callee.total()
+			} else {
+				candidate = false
+			}
+		}
+		f.folded = candidate && f.total() <= m.grain.fold
+		if !f.folded {
+			f.join()
+		}
+	}
+	for i := range m.bodies {
+		if !done[i] {
+			visit(i)
 		}
 	}
 }

@@ -9,7 +9,11 @@ import (
 // returns it with meters in it. Custom sections are dropped. A *RefusedError
 // says why a module was not rewritten.
 func Rewrite(wasm []byte, limits Limits) (instrumented []byte, report Report, err error) {
-	m, err := decode(wasm, limits)
+	return rewrite(wasm, limits, defaultGrain())
+}
+
+func rewrite(wasm []byte, limits Limits, fine grain) (instrumented []byte, report Report, err error) {
+	m, err := decode(wasm, limits, fine)
 	if err != nil {
 		return nil, Report{}, err
 	}
@@ -19,6 +23,7 @@ func Rewrite(wasm []byte, limits Limits) (instrumented []byte, report Report, er
 		return nil, Report{}, err
 	}
 	m.measure()
+	m.fold()
 	return m.encode(), m.report(), nil
 }
 
