@@ -1,0 +1,3 @@
+module github.com/edgereel/edgereel/sdk/go
+
+go 1.24
