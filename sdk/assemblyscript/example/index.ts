@@ -1,0 +1,195 @@
+// Lantern Pick: three reels, three rows, five lines with a wild. Three lanterns
+// open a choice of three ways to play free spins; the mode "buy" starts there.
+// The same game is written on every kit, see sdk/README.md.
+
+import { BAD_INPUT, BAD_STATE, UNKNOWN_ACTION, action, ascii, byte, choice, closeRound, decimal, draw, drawMany, headerOk, keepOpen, manifest, mode, stakeMinor, stateIn, stateLength, stateOut } from "../assembly/edgereel";
+
+export { edgereel_abi_1, edgereel_io } from "../assembly/edgereel";
+
+const MANIFEST: string = '{"manifest":1,"id":"lantern-pick","version":"1.0.0","name":"Lantern Pick","max_draws":3,"max_state":4,"stake_multiple_minor":5,"modes":[{"id":0,"name":"base","cost_x100":100,"rtp":"0.968031141493","hit_frequency":"0.434599650432","max_win_x":241},{"id":1,"name":"buy","cost_x100":920,"rtp":"0.961987973027","hit_frequency":"0.851414664682","max_win_x":241}],"actions":[{"id":1,"name":"spin"},{"id":2,"name":"pick"}]}';
+
+const SPIN: u32 = 1; // actions
+const PICK: u32 = 2;
+const BUY: u32 = 1; // modes; the other is 0, base
+
+const REELS: u32 = 3;
+const ROWS: u32 = 3;
+const STOPS: u32 = 12;
+const LINES: i32 = 5;
+
+const LANTERN: u8 = 0; // symbols: lantern, moon, fox, crane, fern, pebble
+const MOON: u8 = 1; // stands for every symbol but the lantern
+
+const STRIPS: usize = memory.data<u8>([
+  2, 5, 4, 0, 3, 5, 4, 2, 5, 3, 1, 4,
+  3, 4, 5, 2, 0, 4, 5, 1, 3, 4, 2, 5,
+  4, 2, 5, 3, 4, 1, 5, 0, 4, 3, 5, 2]);
+const LANTERN_AT: usize = memory.data<u8>([3, 4, 7]); // stop of each reel
+const LINE_ROWS: usize = memory.data<u8>([1, 1, 1, 0, 0, 0, 2, 2, 2, 0, 1, 2, 2, 1, 0]);
+const PAYS: usize = memory.data<u8>([0, 75, 24, 9, 5, 3]); // line bets for three of a kind
+
+// The three ways to play the free spins: fewest spins, how many counts are
+// drawn among, multiplier.
+const WAYS: usize = memory.data<u8>([4, 3, 2, 8, 5, 1, 2, 4, 3]);
+const CHOICES: u32 = 3;
+
+// State, version 1: version, phase, spins left, multiplier; a byte each.
+const STATE: u32 = 4;
+const VERSION: u8 = 1;
+const PICKING: u8 = 0;
+const FREE: u8 = 1;
+
+const VALUES: usize = memory.data(12, 16); // a bound, a value or a stop per reel, u32
+const SCREEN: usize = memory.data(9, 16); // reel by reel from the top
+
+export function edgereel_manifest(): i32 {
+  return manifest(MANIFEST);
+}
+
+export function edgereel_play(length: i32): i32 {
+  const stake = stakeMinor();
+  if (!headerOk(length) || mode() > BUY || stake <= 0 || stake % LINES != 0) return BAD_INPUT;
+  const opening = stateLength() == 0;
+  if (!opening && !stateOk()) return BAD_STATE;
+  const picking = !opening && load<u8>(stateIn(), 1) == PICKING;
+  if (action() != (picking ? PICK : SPIN)) return UNKNOWN_ACTION;
+  if (choice() >= (picking ? CHOICES : 1)) return BAD_INPUT;
+  if (picking) return pick(choice());
+  return opening ? open() : freeSpin(load<u8>(stateIn(), 2) - 1, load<u8>(stateIn(), 3));
+}
+
+// stateOk accepts only what this game can have written.
+function stateOk(): bool {
+  const s = stateIn();
+  if (stateLength() != STATE || load<u8>(s) != VERSION) return false;
+  const left: u32 = load<u8>(s, 2);
+  const multiplier = load<u8>(s, 3);
+  if (load<u8>(s, 1) == PICKING) return left == 0 && multiplier == 0;
+  if (load<u8>(s, 1) != FREE || left == 0) return false;
+  for (let i: usize = 0; i < CHOICES; i++) {
+    const way = WAYS + i * 3;
+    if (load<u8>(way, 2) == multiplier) return left < <u32>load<u8>(way) + load<u8>(way, 1);
+  }
+  return false;
+}
+
+function writeState(phase: u8, left: u32, multiplier: u32): void {
+  const s = stateOut();
+  store<u8>(s, VERSION);
+  store<u8>(s, phase, 1);
+  store<u8>(s, left, 2);
+  store<u8>(s, multiplier, 3);
+}
+
+function open(): i32 {
+  const bought = mode() == BUY;
+  spin(bought ? ROWS : STOPS);
+  if (bought) { // a screen that shows a lantern on each reel
+    for (let r: usize = 0; r < REELS; r++) {
+      const at = VALUES + (r << 2);
+      store<u32>(at, <u32>load<u8>(LANTERN_AT + r) + STOPS - load<u32>(at));
+    }
+  }
+  const lanterns = show();
+  if (lanterns < REELS) return finish(lanterns, 0, 1, 0, 0);
+  writeState(PICKING, 0, 0);
+  return finish(lanterns, 0, 1, STATE, 1 << PICK);
+}
+
+function pick(way: u32): i32 {
+  const w = WAYS + <usize>way * 3;
+  const spins = <u32>load<u8>(w) + draw(load<u8>(w, 1));
+  const multiplier: u32 = load<u8>(w, 2);
+  writeState(FREE, spins, multiplier);
+  let p = decimal(ascii(stateOut() + STATE, '{"v":1,"choice":'), way);
+  p = decimal(ascii(p, ',"spins":'), spins);
+  p = decimal(ascii(p, ',"multiplier":'), multiplier);
+  return keepOpen(0, 1 << SPIN, STATE, ascii(p, ',"win":"0"}'));
+}
+
+function freeSpin(left: u32, multiplier: u32): i32 {
+  spin(STOPS);
+  const lanterns = show();
+  if (left == 0) return finish(lanterns, 0, multiplier, 0, 0);
+  writeState(FREE, left, multiplier);
+  return finish(lanterns, left, multiplier, STATE, 1 << SPIN);
+}
+
+// spin draws a value below the bound for each reel.
+function spin(bound: u32): void {
+  for (let r: usize = 0; r < REELS; r++) store<u32>(VALUES + (r << 2), bound);
+  drawMany(VALUES, VALUES, REELS);
+}
+
+// show sets the screen to the stops and counts the lanterns.
+function show(): u32 {
+  let lanterns: u32 = 0;
+  for (let r: u32 = 0; r < REELS; r++) {
+    for (let row: u32 = 0; row < ROWS; row++) {
+      const stop = (load<u32>(VALUES + (<usize>r << 2)) + row) % STOPS;
+      const symbol = load<u8>(STRIPS + r * STOPS + stop);
+      store<u8>(SCREEN + r * ROWS + row, symbol);
+      lanterns += u32(symbol == LANTERN);
+    }
+  }
+  return lanterns;
+}
+
+// paid is the symbol that a line pays for; the lantern stands for none.
+function paid(line: i32): u8 {
+  let symbol = MOON;
+  for (let r: u32 = 0; r < REELS; r++) {
+    const x = load<u8>(SCREEN + r * ROWS + load<u8>(LINE_ROWS + <u32>line * REELS + r));
+    if (x == LANTERN || (x != MOON && symbol != MOON && x != symbol)) return LANTERN;
+    if (x != MOON) symbol = x;
+  }
+  return symbol;
+}
+
+// finish writes what is seen behind the state, pays, and ends the step.
+function finish(lanterns: u32, left: u32, multiplier: u32, stateBytes: u32, actions: u32): i32 {
+  const lineBet = stakeMinor() / LINES;
+  let win: i64 = 0;
+  let p = ascii(stateOut() + stateBytes, '{"v":1,"grid":[');
+  for (let r: u32 = 0; r < REELS; r++) {
+    p = ascii(p, r == 0 ? '[' : ',[');
+    for (let row: u32 = 0; row < ROWS; row++) {
+      if (row > 0) p = byte(p, 0x2c);
+      p = quoted(p, load<u8>(SCREEN + r * ROWS + row));
+    }
+    p = byte(p, 0x5d);
+  }
+  p = ascii(p, '],"lines":[');
+  for (let l = 0; l < LINES; l++) {
+    const symbol = paid(l);
+    if (symbol == LANTERN) continue;
+    const pay = <i64>load<u8>(PAYS + symbol) * multiplier * lineBet;
+    p = decimal(ascii(p, win > 0 ? ',{"line":' : '{"line":'), l + 1);
+    p = quoted(ascii(p, ',"symbol":'), symbol);
+    p = amount(ascii(p, ',"win":'), pay);
+    p = byte(p, 0x7d);
+    win += pay;
+  }
+  p = decimal(ascii(p, '],"lanterns":'), lanterns);
+  p = decimal(ascii(p, ',"multiplier":'), multiplier);
+  p = decimal(ascii(p, ',"spins_left":'), left);
+  p = byte(amount(ascii(p, ',"win":'), win), 0x7d);
+  return actions == 0 ? closeRound(win, p) : keepOpen(win, actions, stateBytes, p);
+}
+
+function quoted(p: usize, symbol: u8): usize {
+  p = byte(p, 0x22);
+  switch (symbol) {
+    case 0: p = ascii(p, 'lantern'); break;
+    case 1: p = ascii(p, 'moon'); break;
+    case 2: p = ascii(p, 'fox'); break;
+    case 3: p = ascii(p, 'crane'); break;
+    case 4: p = ascii(p, 'fern'); break;
+    default: p = ascii(p, 'pebble');
+  }
+  return byte(p, 0x22);
+}
+
+function amount(p: usize, minor: i64): usize {
+  return byte(decimal(byte(p, 0x22), <u64>minor), 0x22);
+}
