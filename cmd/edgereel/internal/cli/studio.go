@@ -14,6 +14,7 @@ type studioGroup struct {
 	Inspect  studioInspect  `cmd:"" help:"Look into a module, and whether a host would take it."`
 	Simulate studioSimulate `cmd:"" help:"Play many rounds of a module and measure what it pays."`
 	Exact    studioExact    `cmd:"" help:"Walk all draws of a module and compute what it pays."`
+	Import   studioImport   `cmd:"" help:"Make games of content that was published elsewhere."`
 }
 
 type (
