@@ -12,13 +12,13 @@
 // hands in the stake and the state of an open round and gets back the win of
 // one step and the next state. It does not admit modules: what a stranger's
 // binary costs to compile, and whether its game is what its studio says, is
-// settled elsewhere, so it runs only digests that its configuration names.
+// settled elsewhere, so it runs only digests that it was told to allow.
 //
 // # Concurrency
 //
 // Host and Module are safe for concurrent use. An instance belongs to one
 // goroutine at a time; Draws, Stream and Simulator belong to one goroutine.
-// Host.Close waits for every step in flight.
+// Host.Close waits for every step in flight, Host.Unload for those of a module.
 //
 // # Errors
 //
@@ -26,5 +26,5 @@
 // ErrBadInput, ErrBadState or ErrBadDraws blames the caller: the step was not
 // played and consumed no draw. A *TrapError blames the module: it is an
 // incident, its draws are spent and recorded in the outcome returned beside it.
-// ErrClosed and a context's error say that nothing ran.
+// ErrClosed, ErrUnloaded and a context's error say that nothing ran.
 package gamelogic

@@ -10,7 +10,11 @@ import (
 var (
 	// ErrClosed is returned after Close has begun.
 	ErrClosed = errors.New("gamelogic: closed")
-	// ErrNotAllowed refuses a module whose digest the configuration does not name.
+	// ErrUnloaded is returned for a module after Host.Unload of it has begun.
+	ErrUnloaded = errors.New("gamelogic: module is unloaded")
+	// ErrInUse means that a Simulator of the module is open.
+	ErrInUse = errors.New("gamelogic: module is being simulated")
+	// ErrNotAllowed refuses a module whose digest nobody allowed.
 	ErrNotAllowed = errors.New("gamelogic: module digest is not on the allow-list")
 	// ErrRefusedModule wraps the reason why a binary or its manifest is not ABI v1.
 	ErrRefusedModule = errors.New("gamelogic: module refused")

@@ -15,9 +15,9 @@ import (
 
 // HostConfig says what a Host may run and how much it keeps.
 type HostConfig struct {
-	// Allow lists the SHA-256 of every module that may be loaded. Compiling a
-	// stranger's binary belongs behind the admission of modules, which is not
-	// built yet, so nothing else runs.
+	// Allow lists the SHA-256 of every module that may be loaded from the start;
+	// Host.Allow adds others. Compiling a stranger's binary belongs behind the
+	// admission of modules, so nothing else runs.
 	Allow [][32]byte
 	// CompileCacheDir keeps compiled code between runs; empty means none. What
 	// lies in it is executed as native code: it must be as private as the binary.
@@ -50,13 +50,13 @@ const (
 // Host compiles modules and keeps their instances.
 type Host struct {
 	cfg     HostConfig
-	allow   map[[32]byte]bool
 	engines map[Profile]wazero.Runtime // owned by whoever holds loading, after NewHost
 	cache   wazero.CompilationCache    // nil without a directory
-	loading chan struct{}              // capacity 1, held by the one Load that compiles
+	loading chan struct{}              // capacity 1, held by the one Load or Unload at work
 	closing chan struct{}              // closed when Close begins
 
 	mu      sync.Mutex // guards what follows; held for map reads and writes only
+	allow   map[[32]byte]bool
 	modules map[[32]byte]*Module
 	once    sync.Once
 	done    error // result of Close, written once
@@ -136,29 +136,41 @@ func exportDraws(ctx context.Context, engine wazero.Runtime) error {
 	return nil
 }
 
+// Allow lets a module be loaded from now on. To allow is to trust: the digest
+// must have passed the admission of modules.
+func (h *Host) Allow(digest [32]byte) {
+	h.mu.Lock()
+	h.allow[digest] = true
+	h.mu.Unlock()
+}
+
+func (h *Host) allowed(digest [32]byte) error {
+	h.mu.Lock()
+	ok := h.allow[digest]
+	h.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNotAllowed, hex.EncodeToString(digest[:]))
+	}
+	return nil
+}
+
 // Load admits, compiles and starts a module; the same bytes give the same
-// *Module again. ErrNotAllowed for a digest the configuration does not name,
+// *Module again. ErrNotAllowed for a digest that nobody allowed,
 // ErrRefusedModule with the reason when the bytes are not ABI v1.
 func (h *Host) Load(ctx context.Context, wasm []byte) (*Module, error) {
 	digest := sha256.Sum256(wasm)
-	if !h.allow[digest] {
-		return nil, fmt.Errorf("%w: %s", ErrNotAllowed, hex.EncodeToString(digest[:]))
+	if err := h.allowed(digest); err != nil {
+		return nil, err
 	}
-	select {
-	case <-h.closing:
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, fmt.Errorf("gamelogic: wait to load a module: %w", ctx.Err())
-	case h.loading <- struct{}{}:
+	if err := h.takeLoading(ctx); err != nil {
+		return nil, err
 	}
 	defer func() { <-h.loading }()
-	select {
-	case <-h.closing: // the slot and the end were ready together
-		return nil, ErrClosed
-	default:
-	}
 	if m := h.Module(digest); m != nil {
 		return m, nil
+	}
+	if err := h.allowed(digest); err != nil { // unloaded while this waited
+		return nil, err
 	}
 	m, err := newModule(ctx, h, digest, wasm)
 	if err != nil {
@@ -168,6 +180,72 @@ func (h *Host) Load(ctx context.Context, wasm []byte) (*Module, error) {
 	h.modules[digest] = m
 	h.mu.Unlock()
 	return m, nil
+}
+
+// takeLoading waits for the right to load and unload.
+func (h *Host) takeLoading(ctx context.Context) error {
+	select {
+	case <-h.closing:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("gamelogic: wait to load a module: %w", ctx.Err())
+	case h.loading <- struct{}{}:
+	}
+	select {
+	case <-h.closing: // the slot and the end were ready together
+		<-h.loading
+		return ErrClosed
+	default:
+		return nil
+	}
+}
+
+// Unload takes a module off the list, waits for its steps in flight, which fuel
+// keeps short, and frees its code and instances. Steps that come later, and
+// those that waited for an instance, end with ErrUnloaded. A module that is not
+// loaded is only taken off the list. ErrInUse, and nothing is changed, while a
+// Simulator of it is open.
+func (h *Host) Unload(ctx context.Context, digest [32]byte) error {
+	if err := h.takeLoading(ctx); err != nil {
+		return err
+	}
+	defer func() { <-h.loading }()
+	h.mu.Lock()
+	m := h.modules[digest]
+	if m != nil && m.simulators > 0 {
+		h.mu.Unlock()
+		return fmt.Errorf("%w: %s", ErrInUse, hex.EncodeToString(digest[:]))
+	}
+	delete(h.allow, digest)
+	delete(h.modules, digest)
+	h.mu.Unlock()
+	if m != nil {
+		close(m.gone)
+		m.drain(context.WithoutCancel(ctx))
+	}
+	return nil
+}
+
+// simulates counts a Simulator of a module that is still loaded.
+func (h *Host) simulates(m *Module) error {
+	select {
+	case <-h.closing:
+		return ErrClosed
+	default:
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.modules[m.digest] != m {
+		return ErrUnloaded
+	}
+	m.simulators++
+	return nil
+}
+
+func (h *Host) simulated(m *Module) {
+	h.mu.Lock()
+	m.simulators--
+	h.mu.Unlock()
 }
 
 // Module finds a loaded module by digest; nil when it is not loaded.

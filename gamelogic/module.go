@@ -27,6 +27,8 @@ type Module struct {
 	io       uint32   // address of the I/O block
 
 	fuelPerStep, fuelPerInit int64
+	simulators               int           // open ones; guarded by the host's mu
+	gone                     chan struct{} // closed when Unload begins
 	// slots holds MaxPerModule tokens: an idle instance, or nil for one not
 	// built yet. Whoever took a token owns the instance until it is put back.
 	slots chan *instance
@@ -52,7 +54,7 @@ func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *M
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{host: h, digest: digest, slots: make(chan *instance, h.cfg.MaxPerModule)}
+	m := &Module{host: h, digest: digest, gone: make(chan struct{}), slots: make(chan *instance, h.cfg.MaxPerModule)}
 	m.globals = append(report.Globals, meter.FuelExport, meter.StackExport)
 	m.profile = Profile(report.Profile)
 	m.fuelPerStep, m.fuelPerInit = m.profile.budgets(&h.cfg)
@@ -278,11 +280,15 @@ func (m *Module) acquire(ctx context.Context) (*instance, error) {
 	select {
 	case <-m.host.closing:
 		return nil, ErrClosed
+	case <-m.gone:
+		return nil, ErrUnloaded
 	default:
 	}
 	select {
 	case <-m.host.closing:
 		return nil, ErrClosed
+	case <-m.gone:
+		return nil, ErrUnloaded
 	case <-ctx.Done():
 		return nil, fmt.Errorf("gamelogic: wait for an instance: %w", ctx.Err())
 	case in := <-m.slots:

@@ -21,13 +21,12 @@ type Simulator struct {
 
 // NewSimulator builds an instance outside the pool. Close it before the Host.
 func (m *Module) NewSimulator(ctx context.Context) (*Simulator, error) {
-	select {
-	case <-m.host.closing:
-		return nil, ErrClosed
-	default:
+	if err := m.host.simulates(m); err != nil {
+		return nil, err
 	}
 	in, err := m.instantiate(ctx)
 	if err != nil {
+		m.host.simulated(m)
 		return nil, err
 	}
 	return &Simulator{m: m, in: in}, nil
@@ -64,5 +63,12 @@ func (s *Simulator) Round(draws *Stream, mode string, stakeMinor int64) (winMino
 	return 0, steps, errEndless
 }
 
-// Close frees the instance.
-func (s *Simulator) Close() { s.in.close(context.Background()) }
+// Close frees the instance. It is idempotent.
+func (s *Simulator) Close() {
+	if s.in == nil {
+		return
+	}
+	s.in.close(context.Background())
+	s.in = nil
+	s.m.host.simulated(s.m)
+}
