@@ -144,6 +144,7 @@ func mul(a, b int64) (int64, bool) {
 
 var (
 	idPattern      = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+	variantPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 	releasePattern = regexp.MustCompile(`^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}$`)
 	decimalPattern = regexp.MustCompile(`^[01]\.[0-9]{1,18}$`)
 )
@@ -184,7 +185,7 @@ func (m *Manifest) check() error {
 		return refuse("manifest: stake_multiple_minor %d", m.StakeMultipleMinor)
 	case (m.Family == "") != (m.Variant == ""):
 		return refuse("manifest: family %q and variant %q: both or neither", m.Family, m.Variant)
-	case m.Family != "" && !(idPattern.MatchString(m.Family) && idPattern.MatchString(m.Variant)):
+	case m.Family != "" && !(idPattern.MatchString(m.Family) && variantPattern.MatchString(m.Variant)):
 		return refuse("manifest: family %q, variant %q", m.Family, m.Variant)
 	case len(m.Modes) == 0 || len(m.Modes) > 32:
 		return refuse("manifest: %d modes", len(m.Modes))
