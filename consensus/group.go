@@ -94,7 +94,7 @@ func Open(cfg Config) (*Group, error) {
 
 // newRaft is NewRaft, which panics where the log does not begin right after the
 // snapshot it could use, before it starts anything.
-func newRaft(rc *raft.Config, m *machine, cfg *Config, voters *patient) (r *raft.Raft, err error) {
+func newRaft(rc *raft.Config, m raft.FSM, cfg *Config, voters *patient) (r *raft.Raft, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			r, err = nil, fmt.Errorf("snapshot and log do not join, this replica has to rejoin as a new member: %v", cause)

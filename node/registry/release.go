@@ -114,7 +114,7 @@ type Release struct {
 	// Replaced is set while it is retired because another version became live:
 	// taking that one back brings this one back.
 	Replaced bool   `json:"replaced,omitempty"`
-	History []Step `json:"history"`
+	History  []Step `json:"history"`
 }
 
 // clone copies what Apply may change: Modes never are.
