@@ -36,7 +36,7 @@ const (
 	MaxRows = 4 << 20
 	// maxBlock bounds an unpacked block; blockTarget is what the writer aims at.
 	maxBlock    = 4 << 20
-	blockTarget = 64 << 10
+	blockTarget = 16 << 10
 	maxIndex    = 1 << 20
 	// maxParts is a bound on the steps of one round.
 	maxParts = 4096
