@@ -61,8 +61,8 @@ type Observer interface {
 	LeaderChanged(shard uint32, leader string)
 }
 
-// Config is everything a group is made of. All fields but Home, Bootstrap and
-// Observer are required.
+// Config is everything a group is made of. All fields but Home, Bootstrap,
+// LedgerVersion and Observer are required.
 type Config struct {
 	Cluster string
 	Shard   uint32
@@ -83,6 +83,11 @@ type Config struct {
 	// Bootstrap lists what a leader must add to a shard before it takes
 	// requests: operator profiles and catalogue entries that are missing.
 	Bootstrap func(*wallet.Shard) []wallet.Op
+
+	// LedgerVersion asks another voter for the newest wallet.Version its build
+	// knows. Once all voters know a newer one than the shard follows, the leader
+	// activates it; nil leaves that to others. Called from several goroutines.
+	LedgerVersion func(ctx context.Context, voter string) (uint8, error)
 
 	// Now is the wall clock. Spans of time are measured on the monotonic clock
 	// instead, so that a step of this one moves no limit.

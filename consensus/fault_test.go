@@ -85,7 +85,7 @@ func TestGroup_Stops(t *testing.T) {
 		},
 		"entry of a newer version": {
 			harm: func(_ *testing.T, n *simNode) {
-				entry := wallet.Entry{Version: wallet.Version, Proposer: n.name, Ops: []wallet.Op{&wallet.Read{}}}
+				entry := wallet.Entry{Version: 1, Proposer: n.name, Ops: []wallet.Op{&wallet.Read{}}}
 				b := entry.Encode()
 				b[0] = wallet.Version + 1
 				_ = n.group.raft.Apply(b, time.Second).Error()

@@ -46,6 +46,7 @@ func newProposer(g *Group, observations chan raft.Observation) *proposer {
 	p := &proposer{group: g, cfg: &g.cfg, observations: observations, ready: make(chan struct{})}
 	close(p.ready)
 	p.term.readings = make(chan readings, 1)
+	p.term.builds = make(chan uint8, 1)
 	return p
 }
 
@@ -72,6 +73,8 @@ func (p *proposer) run(ctx context.Context) {
 			p.batch(ctx, nil)
 		case r := <-p.term.readings:
 			p.anchor(r)
+		case version := <-p.term.builds:
+			p.activate(version)
 		case <-retry.C:
 			p.tend(ctx)
 		case <-tick.C:
@@ -171,7 +174,7 @@ type draft struct {
 // once: they are committed facts.
 func (p *proposer) prepare(tasks []*pending) draft {
 	var d draft
-	size, refusals := 0, false
+	size, refusals, active := 0, false, p.version()
 	for i, t := range tasks {
 		if size > maxEntryBytes {
 			p.held = append(tasks[i:len(tasks):len(tasks)], p.held...)
@@ -183,7 +186,7 @@ func (p *proposer) prepare(tasks []*pending) draft {
 		}
 		op, repeat, err := p.ask(t)
 		if err == nil && repeat == nil {
-			err = check(op)
+			err = check(op, active)
 		}
 		switch {
 		case err != nil:
@@ -224,10 +227,17 @@ func (p *proposer) ask(t *pending) (op wallet.Op, repeat *wallet.Result, err err
 	return t.task.Prepare(t.ctx, p.group.View)
 }
 
-// check keeps operations out of the log that would stop every replica.
-func check(op wallet.Op) error {
+// check keeps operations out of the log that would stop every replica, or one
+// of an older build while the shard follows a version it knows.
+func check(op wallet.Op, active uint8) error {
 	if op == nil {
 		return errors.New("prepare gave neither an operation nor a result")
+	}
+	if needs := wallet.VersionOf(op); needs > active {
+		return &wallet.Refusal{
+			Effect: wallet.NotAppliedRetryable, Code: wallet.CodeUnsupportedVersion,
+			Detail: fmt.Sprintf("operation %s needs version %d of the ledger, the shard follows %d", op.Kind(), needs, active),
+		}
 	}
 	return wallet.CheckOp(op)
 }
@@ -279,7 +289,7 @@ func (p *proposer) failEntry(d draft, err error) {
 func (p *proposer) propose(ops []wallet.Op, anchored time.Duration) (*applied, error) {
 	start := time.Now()
 	entry := wallet.Entry{
-		Version: wallet.Version, Proposer: p.cfg.Node, StampMS: p.cfg.Now().UnixMilli(),
+		Version: p.version(), Proposer: p.cfg.Node, StampMS: p.cfg.Now().UnixMilli(),
 		SinceAnchorMS: anchored.Milliseconds(), Ops: ops,
 	}
 	if _, err := io.ReadFull(p.cfg.Rand, entry.Salt[:]); err != nil {

@@ -25,6 +25,10 @@ type term struct {
 	anchoredAt time.Time
 	askedAt    time.Time
 	readings   chan readings
+	// buildsAskedAt is when the voters' builds were asked for, builds what they
+	// all know.
+	buildsAskedAt time.Time
+	builds        chan uint8
 }
 
 // readings are the voters' clocks and when they were known here.
@@ -67,6 +71,7 @@ func (p *proposer) tend(ctx context.Context) {
 	}
 	if p.open(ctx) == nil {
 		p.renew(ctx)
+		p.upgrade(ctx)
 	}
 }
 
@@ -106,7 +111,7 @@ func (p *proposer) open(ctx context.Context) error {
 	if err := p.checkOpening(a.results, owed); err != nil {
 		return fmt.Errorf("open term %d: %w", number, err)
 	}
-	p.term.number, p.term.anchoredAt = number, r.at
+	p.term.number, p.term.anchoredAt, p.term.buildsAskedAt = number, r.at, time.Time{}
 	p.cfg.Logger.Info("leader ready", "shard", p.cfg.Shard, "term", number)
 	return nil
 }
@@ -116,6 +121,7 @@ func (p *proposer) open(ctx context.Context) error {
 func (p *proposer) opening(clocksMS []int64) (ops []wallet.Op, owed int, err error) {
 	meta := wallet.Meta{Actor: p.cfg.Node}
 	var extra []wallet.Op
+	active := p.version()
 	p.group.View(func(s *wallet.Shard) {
 		head := s.Head()
 		if err = p.group.machine.ours(head); err != nil {
@@ -134,7 +140,7 @@ func (p *proposer) opening(clocksMS []int64) (ops []wallet.Op, owed int, err err
 	ops = append(ops, &wallet.Clock{Meta: meta, ReadingsMS: clocksMS})
 	owed = len(ops)
 	for _, op := range extra {
-		if err := check(op); err != nil {
+		if err := check(op, active); err != nil {
 			p.cfg.Logger.Error("bootstrap operation left out", "shard", p.cfg.Shard, "error", err)
 			continue
 		}

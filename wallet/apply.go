@@ -161,6 +161,8 @@ func (s *Shard) applyOp(op Op) (*Result, error) {
 		return s.resolve(o)
 	case *Read:
 		return s.read(o)
+	case *Release:
+		return s.release(o)
 	}
 	return nil, fmt.Errorf("operation %s: %w", op.Kind(), ErrUnsupported)
 }
@@ -210,30 +212,6 @@ func (s *Shard) operator(o *Operator) (*Result, error) {
 	profile := *o
 	s.operators[o.Operator] = &profile
 	return &Result{Jurisdiction: o.Jurisdiction}, nil
-}
-
-func (s *Shard) catalogue(o *Catalogue) (*Result, error) {
-	if !validName(o.Game) || o.Digest.IsZero() || len(o.Version) > maxNameBytes || o.MinStakeMinor <= 0 || o.MaxStakeMinor < o.MinStakeMinor {
-		return nil, refuse(CodeInvalid, "a catalogue entry needs a game, a digest and stake limits from 1")
-	}
-	if len(o.Modes) == 0 || len(o.Modes) > maxModes {
-		return nil, refuse(CodeInvalid, "a catalogue entry needs 1 to %d modes", maxModes)
-	}
-	for i, m := range o.Modes {
-		twin := slices.ContainsFunc(o.Modes[:i], func(x Mode) bool { return x.Name == m.Name || x.ID == m.ID })
-		if !validName(m.Name) || m.CostX100 == 0 || twin {
-			return nil, refuse(CodeInvalid, "mode %d needs a name and an id of its own, and a cost", i)
-		}
-	}
-	if _, held := s.quarantined[o.Digest]; held && o.Enabled {
-		if o.Reason == "" {
-			return nil, refuse(CodeGameDisabled, "the module is quarantined: enabling it again needs a reason")
-		}
-		delete(s.quarantined, o.Digest)
-	}
-	entry := *o
-	s.games[o.Game] = &entry
-	return &Result{Game: o.Game, Digest: o.Digest}, nil
 }
 
 func (s *Shard) claim(o *Claim) (*Result, error) {

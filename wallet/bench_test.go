@@ -44,6 +44,13 @@ func BenchmarkShard_Apply(b *testing.B) {
 			}
 		})
 	}
+	b.Run("tally", func(b *testing.B) {
+		s := releasedWorld(b).s
+		b.ReportAllocs()
+		for i := range int64(b.N) {
+			s.CountRound(gameDigest, "base", i&1023, 100)
+		}
+	})
 	b.Run("deposit/batch=256", func(b *testing.B) {
 		w := newWorld(b)
 		id := w.open(1, 1)

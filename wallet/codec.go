@@ -20,7 +20,11 @@ var (
 // maxBytes bounds one byte string inside a record.
 const maxBytes = 1 << 20
 
-type writer struct{ b []byte }
+type writer struct {
+	b []byte
+	// format is that of the snapshot being written; records have none.
+	format uint8
+}
 
 func (w *writer) uint(v uint64) { w.b = binary.AppendUvarint(w.b, v) }
 func (w *writer) int(v int64)   { w.uint(uint64(v)<<1 ^ uint64(v>>63)) }
@@ -51,6 +55,8 @@ func (w *writer) string(s string) {
 type reader struct {
 	b   []byte
 	err error
+	// format is that of the snapshot being read; records have none.
+	format uint8
 }
 
 func (r *reader) fail(err error) {
@@ -86,6 +92,15 @@ func (r *reader) uint32() uint32 {
 		return 0
 	}
 	return uint32(v)
+}
+
+func (r *reader) uint16() uint16 {
+	v := r.uint()
+	if v > 1<<16-1 {
+		r.fail(errNonCanonical)
+		return 0
+	}
+	return uint16(v)
 }
 
 func (r *reader) take(n uint64) []byte {

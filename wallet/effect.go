@@ -82,6 +82,7 @@ const (
 	CodeAlreadyInitialised  Code = "already_initialised"
 	CodeReversalOfReversal  Code = "reversal_of_reversal"
 	CodeUnknownModuleDigest Code = "unknown_module_digest"
+	CodeStaleRelease        Code = "stale_release"
 )
 
 // Refusal is the error form of a refused operation.

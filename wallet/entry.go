@@ -7,7 +7,22 @@ import (
 
 // Version is the newest behaviour this build knows. Entries carry the version
 // they were written for; a shard follows the version last activated.
-const Version uint8 = 1
+//
+// Version 2 adds the operation Release, canary builds, and tallies of what the
+// rounds of a build came to.
+const Version uint8 = 2
+
+// versionReleases is the first one with releases and tallies.
+const versionReleases = 2
+
+// VersionOf is the version that must be active before an operation may be put
+// into an entry: a build that does not know it stops there.
+func VersionOf(op Op) uint8 {
+	if op.Kind() == KindRelease {
+		return versionReleases
+	}
+	return 1
+}
 
 // MaxEntryOps bounds the operations of one entry.
 const MaxEntryOps = 4096

@@ -10,6 +10,11 @@ func (s *Shard) Derived() [2]int { return [2]int{s.openRounds, s.stateBytes} }
 // SkipTo makes the next operation of the ledger the given sequence.
 func (s *Shard) SkipTo(seq uint64) { s.seq = seq - 1 }
 
+// CountRound counts one round that ended.
+func (s *Shard) CountRound(digest Hash, mode string, winMinor, costMinor int64) {
+	s.countRound(&round{digest: digest, mode: Mode{Name: mode}, winMinor: winMinor, costMinor: costMinor})
+}
+
 // Sections gives the offsets in a snapshot at which a section's body begins,
 // and where it ends.
 func Sections(snapshot []byte) (bodies [][2]int) {

@@ -16,7 +16,28 @@ import (
 var update = flag.Bool("update", false, "write golden files and histories instead of comparing with them")
 
 // samples is one operation of each kind with every field set.
-func samples() []wallet.Op {
+func samples() []wallet.Op { return append(samplesV1(), samplesV2()...) }
+
+// samplesV2 are the operations that version 2 added.
+func samplesV2() []wallet.Op {
+	return []wallet.Op{
+		&wallet.Release{
+			Meta: wallet.Meta{Actor: "eu-west-1", Reason: "registry"}, Game: "lines", RegistrySeq: 77, Enabled: true,
+			Live: wallet.Build{
+				Version: "1.2.0", Digest: gameDigest, MeterVersion: 2, FuelPerStep: 1_000_000,
+				Modes: []wallet.Mode{{ID: 1, Name: "base", CostX100: 100, MaxWinX: 5000}, {ID: 2, Name: "buy", CostX100: 7550, MaxWinX: 5000}},
+			},
+			Canary: &wallet.Build{
+				Version: "1.3.0-rc.1", Digest: otherDigest, MeterVersion: 3, FuelPerStep: 10_000_000,
+				Modes: []wallet.Mode{{ID: 1, Name: "base", CostX100: 100, MaxWinX: 6000}},
+			},
+			CanaryShareX10000: 250, MinStakeMinor: 10, MaxStakeMinor: 10_000,
+		},
+	}
+}
+
+// samplesV1 are the operations of version 1.
+func samplesV1() []wallet.Op {
 	id, meta := walletID(7), wallet.Meta{Actor: "spiffe://edgereel/op/acme", Reason: "ticket 42"}
 	c := wallet.Cash{Meta: meta, Operator: operator, Wallet: id, TransactionID: "txn-1", AmountMinor: 12_345, Currency: "EUR", Approver: "ann"}
 	req := wallet.PlayRequest{Wallet: id, Session: 3, Step: 17, Mode: "base", StakeMinor: 250, Action: 4, Choice: 2}
@@ -55,7 +76,7 @@ func samples() []wallet.Op {
 
 func sampleEntry() *wallet.Entry {
 	return &wallet.Entry{
-		Version: 1, Proposer: "eu-west-1", StampMS: startMS, SinceAnchorMS: 1234, Salt: wallet.Hash{0xaa, 0xbb}, Ops: samples(),
+		Version: 1, Proposer: "eu-west-1", StampMS: startMS, SinceAnchorMS: 1234, Salt: wallet.Hash{0xaa, 0xbb}, Ops: samplesV1(),
 	}
 }
 
@@ -97,9 +118,39 @@ func TestSamples_AreComplete(t *testing.T) {
 // TestGolden_V1 reads bytes written by the first release of the format. The
 // files under v1 are never written again: what is stored must stay readable.
 func TestGolden_V1(t *testing.T) {
-	for _, op := range samples() {
+	goldenOps(t, "v1", samplesV1())
+	b := golden(t, "v1", "entry", sampleEntry().Encode())
+	entry, err := wallet.DecodeEntry(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(entry, sampleEntry()) || !bytes.Equal(entry.Encode(), b) {
+		t.Errorf("the entry decodes to %+v", entry)
+	}
+}
+
+// TestGolden_V2 does the same for what version 2 added.
+func TestGolden_V2(t *testing.T) {
+	goldenOps(t, "v2", samplesV2())
+	w := releasedWorld(t)
+	b := golden(t, "v2", "snapshot", w.s.Snapshot())
+	s, err := wallet.Restore(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(s.Snapshot(), b) {
+		t.Error("the snapshot is encoded otherwise now")
+	}
+	if s.Head() != w.s.Head() || !reflect.DeepEqual(s.Tallies(), w.s.Tallies()) || !reflect.DeepEqual(s.Builds(), w.s.Builds()) {
+		t.Errorf("the same operations lead elsewhere now: %+v, the file says %+v", w.s.Head(), s.Head())
+	}
+}
+
+func goldenOps(t *testing.T, version string, ops []wallet.Op) {
+	t.Helper()
+	for _, op := range ops {
 		name := "op_" + op.Kind().String()
-		b := golden(t, name, wallet.EncodeOp(op))
+		b := golden(t, version, name, wallet.EncodeOp(op))
 		back, err := wallet.DecodeOp(b)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -112,14 +163,6 @@ func TestGolden_V1(t *testing.T) {
 			t.Errorf("%s is encoded otherwise now", name)
 		}
 	}
-	b := golden(t, "entry", sampleEntry().Encode())
-	entry, err := wallet.DecodeEntry(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(entry, sampleEntry()) || !bytes.Equal(entry.Encode(), b) {
-		t.Errorf("the entry decodes to %+v", entry)
-	}
 }
 
 func TestGolden_V1_ResultAndSnapshot(t *testing.T) {
@@ -128,17 +171,17 @@ func TestGolden_V1_ResultAndSnapshot(t *testing.T) {
 	ses := w.session(walletID(2), "k", "spins")
 	w.must(w.play(spin(walletID(2), ses, 1, 10), outcome{win: 5, next: 3, state: []byte{1, 2, 3}}))
 	play := w.records[len(w.records)-1]
-	if got := golden(t, "result", play.Result); !bytes.Equal(got, play.Result) {
+	if got := golden(t, "v1", "result", play.Result); !bytes.Equal(got, play.Result) {
 		t.Errorf("a step's result is encoded otherwise now")
 	}
-	res, err := wallet.DecodeResult(golden(t, "result", play.Result))
+	res, err := wallet.DecodeResult(golden(t, "v1", "result", play.Result))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if res.BalanceMinor != 490 || res.HeldMinor != 15 || res.Round != 1 || !res.RoundOpen || res.NextActions != 3 || res.Digest != otherDigest {
 		t.Errorf("result %+v", res)
 	}
-	b := golden(t, "snapshot", w.s.Snapshot())
+	b := golden(t, "v1", "snapshot", w.s.Snapshot())
 	s, err := wallet.Restore(b)
 	if err != nil {
 		t.Fatal(err)
@@ -151,11 +194,12 @@ func TestGolden_V1_ResultAndSnapshot(t *testing.T) {
 	}
 }
 
-// golden gives the bytes of a file, which only -update writes.
-func golden(t *testing.T, name string, now []byte) []byte {
+// golden gives the bytes of a file, which only -update writes, and only where
+// there is none yet.
+func golden(t *testing.T, version, name string, now []byte) []byte {
 	t.Helper()
-	path := filepath.Join("testdata", "golden", "v1", name+".hex")
-	if *update {
+	path := filepath.Join("testdata", "golden", version, name+".hex")
+	if _, err := os.Stat(path); *update && err != nil {
 		if err := os.WriteFile(path, wrapHex(now), 0o644); err != nil {
 			t.Fatal(err)
 		}

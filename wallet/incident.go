@@ -26,6 +26,7 @@ func (s *Shard) incident(o *Incident) (*Result, error) {
 	ses, _ := a.find(o.Session)
 	ses.decided, ses.nonce = o.Step, ev.Nonce
 	s.quarantined[o.Digest] = struct{}{}
+	s.countIncident(o.Digest, ev.mode.Name)
 	a.seq++
 	res := s.about(a)
 	if r := ses.round; r != nil {
@@ -84,8 +85,7 @@ func (s *Shard) resolve(o *Resolve) (*Result, error) {
 		return nil, fmt.Errorf("resolve round: %w", err)
 	}
 	a.held -= held
-	s.stateBytes -= len(r.state)
-	s.openRounds--
+	s.dropRound(r)
 	ses.round = nil
 	ses.resolved = &resolved{round: r.number, approvers: [2]string{r.approver, o.Approver}, resolution: o.Resolution}
 	a.seq++

@@ -25,6 +25,7 @@ const (
 	KindCloseSession Kind = 15
 	KindResolve      Kind = 16
 	KindRead         Kind = 17
+	KindRelease      Kind = 18
 )
 
 // String gives the kind's name as reports and metrics show it.
@@ -32,6 +33,7 @@ func (k Kind) String() string {
 	names := [...]string{
 		"", "genesis", "clock", "activate", "operator", "catalogue", "claim", "erase", "open_wallet",
 		"deposit", "withdraw", "reverse", "open_session", "play", "incident", "close_session", "resolve", "read",
+		"release",
 	}
 	if int(k) < len(names) && k > 0 {
 		return names[k]
@@ -109,6 +111,37 @@ type Catalogue struct {
 	Modes         []Mode
 	MinStakeMinor int64
 	MaxStakeMinor int64
+}
+
+// Build is one version of a game as a shard runs it.
+type Build struct {
+	Version string
+	Digest  Hash
+	Modes   []Mode
+	// MeterVersion and FuelPerStep are what its steps are held to: which steps
+	// end as exhausted, and so what a replay gives, depends on both. Zero leaves
+	// them to the node, as version 1 did.
+	MeterVersion uint16
+	FuelPerStep  uint64
+}
+
+// Release sets what this shard runs under a game's name, by order of the
+// registry of releases. It needs version 2.
+type Release struct {
+	Meta
+	Game string
+	// RegistrySeq is the registry's sequence the order was read at: one that is
+	// older than the last one taken is refused.
+	RegistrySeq uint64
+	Enabled     bool
+	// Live is the build of most wallets; without a digest there is none.
+	Live Build
+	// Canary is the build of a share of the wallets, in ten-thousandths; nil for
+	// none.
+	Canary            *Build
+	CanaryShareX10000 uint32
+	MinStakeMinor     int64
+	MaxStakeMinor     int64
 }
 
 // Claim binds (operator, player, currency) to a wallet surrogate, once. Lookup
@@ -286,6 +319,7 @@ func (*Incident) Kind() Kind     { return KindIncident }
 func (*CloseSession) Kind() Kind { return KindCloseSession }
 func (*Resolve) Kind() Kind      { return KindResolve }
 func (*Read) Kind() Kind         { return KindRead }
+func (*Release) Kind() Kind      { return KindRelease }
 
 // newOp gives an empty operation of a kind, nil for an unknown one.
 func newOp(k Kind) Op {
@@ -324,6 +358,8 @@ func newOp(k Kind) Op {
 		return &Resolve{}
 	case KindRead:
 		return &Read{}
+	case KindRelease:
+		return &Release{}
 	}
 	return nil
 }

@@ -52,13 +52,7 @@ func (o *Catalogue) encode(w *writer) {
 	w.string(o.Version)
 	w.hash(o.Digest)
 	w.bool(o.Enabled)
-	w.uint(uint64(len(o.Modes)))
-	for _, m := range o.Modes {
-		w.uint(uint64(m.ID))
-		w.string(m.Name)
-		w.uint(uint64(m.CostX100))
-		w.uint(m.MaxWinX)
-	}
+	encodeModes(w, o.Modes)
 	w.int(o.MinStakeMinor)
 	w.int(o.MaxStakeMinor)
 }
@@ -66,10 +60,64 @@ func (o *Catalogue) encode(w *writer) {
 func (o *Catalogue) decode(r *reader) {
 	o.Meta.decode(r)
 	o.Game, o.Version, o.Digest, o.Enabled = r.string(), r.string(), r.hash(), r.bool()
-	for range r.items() {
-		o.Modes = append(o.Modes, Mode{ID: r.uint32(), Name: r.string(), CostX100: r.uint32(), MaxWinX: r.uint()})
-	}
+	o.Modes = decodeModes(r)
 	o.MinStakeMinor, o.MaxStakeMinor = r.int(), r.int()
+}
+
+func encodeModes(w *writer, modes []Mode) {
+	w.uint(uint64(len(modes)))
+	for _, m := range modes {
+		w.uint(uint64(m.ID))
+		w.string(m.Name)
+		w.uint(uint64(m.CostX100))
+		w.uint(m.MaxWinX)
+	}
+}
+
+func decodeModes(r *reader) (modes []Mode) {
+	for range r.items() {
+		modes = append(modes, Mode{ID: r.uint32(), Name: r.string(), CostX100: r.uint32(), MaxWinX: r.uint()})
+	}
+	return modes
+}
+
+func (b *Build) encode(w *writer) {
+	w.string(b.Version)
+	w.hash(b.Digest)
+	encodeModes(w, b.Modes)
+	w.uint(uint64(b.MeterVersion))
+	w.uint(b.FuelPerStep)
+}
+
+func (b *Build) decode(r *reader) {
+	b.Version, b.Digest, b.Modes = r.string(), r.hash(), decodeModes(r)
+	b.MeterVersion, b.FuelPerStep = r.uint16(), r.uint()
+}
+
+func (o *Release) encode(w *writer) {
+	o.Meta.encode(w)
+	w.string(o.Game)
+	w.uint(o.RegistrySeq)
+	w.bool(o.Enabled)
+	o.Live.encode(w)
+	w.bool(o.Canary != nil)
+	if o.Canary != nil {
+		o.Canary.encode(w)
+	}
+	w.uint(uint64(o.CanaryShareX10000))
+	w.int(o.MinStakeMinor)
+	w.int(o.MaxStakeMinor)
+}
+
+func (o *Release) decode(r *reader) {
+	o.Meta.decode(r)
+	o.Game, o.RegistrySeq, o.Enabled = r.string(), r.uint(), r.bool()
+	o.Live.decode(r)
+	if r.bool() {
+		o.Canary = &Build{}
+		o.Canary.decode(r)
+	}
+	o.CanaryShareX10000, o.MinStakeMinor, o.MaxStakeMinor = r.uint32(), r.int(), r.int()
 }
 
 func (o *Claim) encode(w *writer) {

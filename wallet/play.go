@@ -29,6 +29,12 @@ type Evaluation struct {
 	// MinCycleMS is the jurisdiction's minimum game cycle, for the admission
 	// check against the node's own clock; 0 on later steps.
 	MinCycleMS int64
+	// MeterVersion and FuelPerStep are what the step must be held to; zero
+	// leaves them to the node.
+	MeterVersion uint16
+	FuelPerStep  uint64
+
+	mode Mode
 }
 
 // PreparePlay says what a step must be evaluated on, or that it is decided
@@ -109,17 +115,20 @@ func (s *Shard) prepareStep(ev *Evaluation, r *round, req *PlayRequest) error {
 	}
 	ev.Round, ev.Digest, ev.ModeID, ev.StakeMinor = r.number, r.digest, r.mode.ID, r.stakeMinor
 	ev.MaxWinMinor, ev.WonMinor = limit-r.winMinor, r.winMinor
+	ev.MeterVersion, ev.FuelPerStep, ev.mode = r.meter, r.fuel, r.mode
 	ev.State, ev.StateHash = append([]byte(nil), r.state...), StateHash(r.state)
 	return nil
 }
 
 // prepareRound is for the first step of a new round.
 func (s *Shard) prepareRound(ev *Evaluation, a *account, ses *session, req *PlayRequest) error {
-	g := s.games[ses.game]
-	mode, ok := g.mode(req.Mode)
-	switch {
-	case !s.playable(g):
+	game := s.games[ses.game]
+	build, g := s.buildFor(a.id, game), &game.release
+	if build == nil {
 		return refuse(CodeGameDisabled, "game %q takes no new rounds", ses.game)
+	}
+	mode, ok := build.mode(req.Mode)
+	switch {
 	case !ok:
 		return refuse(CodeUnknownMode, "game %q has no mode %q", ses.game, req.Mode)
 	case req.StakeMinor <= 0:
@@ -151,8 +160,9 @@ func (s *Shard) prepareRound(ev *Evaluation, a *account, ses *session, req *Play
 			return refuseRetryable(CodeTooFast, "a game cycle lasts at least %d ms", p.MinCycleMS)
 		}
 	}
-	ev.Round, ev.Digest, ev.ModeID, ev.StakeMinor = a.lastRound+1, g.Digest, mode.ID, req.StakeMinor
+	ev.Round, ev.Digest, ev.ModeID, ev.StakeMinor = a.lastRound+1, build.Digest, mode.ID, req.StakeMinor
 	ev.CostMinor, ev.MaxWinMinor = cost, limit
+	ev.MeterVersion, ev.FuelPerStep, ev.mode = build.MeterVersion, build.FuelPerStep, mode
 	return nil
 }
 
@@ -204,8 +214,10 @@ func (s *Shard) play(o *Play) (*Result, error) {
 	r := ses.round
 	opens := r == nil
 	if opens {
-		r = &round{number: ev.Round, digest: ev.Digest, stakeMinor: o.StakeMinor, costMinor: ev.CostMinor}
-		r.mode, _ = s.games[ses.game].mode(o.Mode)
+		r = &round{
+			number: ev.Round, digest: ev.Digest, mode: ev.mode, stakeMinor: o.StakeMinor, costMinor: ev.CostMinor,
+			meter: ev.MeterVersion, fuel: ev.FuelPerStep,
+		}
 	}
 	switch {
 	case opens && o.Closed:
@@ -225,6 +237,9 @@ func (s *Shard) play(o *Play) (*Result, error) {
 		return nil, err
 	}
 	s.moveRound(a, ses, r, o, opens)
+	if o.Closed {
+		s.countRound(r)
+	}
 	ses.decided, ses.nonce = o.Step, ev.Nonce
 	a.seq++
 	res := s.about(a)
@@ -258,8 +273,7 @@ func (s *Shard) moveRound(a *account, ses *session, r *round, o *Play, opens boo
 		ses.rounds++
 	} else {
 		heldBefore = r.costMinor + r.winMinor
-		s.stateBytes -= len(r.state)
-		s.openRounds--
+		s.dropRound(r)
 	}
 	r.winMinor += o.WinMinor
 	r.nextActions, r.state = o.NextActions, o.State
@@ -270,6 +284,26 @@ func (s *Shard) moveRound(a *account, ses *session, r *round, o *Play, opens boo
 	}
 	ses.round = r
 	a.held += r.costMinor + r.winMinor - heldBefore
+	s.holdRound(r)
+}
+
+// holdRound and dropRound keep what follows from the open rounds.
+func (s *Shard) holdRound(r *round) {
 	s.stateBytes += len(r.state)
 	s.openRounds++
+	p := s.pins[r.digest]
+	p.rounds++
+	p.meter, p.fuel = max(p.meter, r.meter), max(p.fuel, r.fuel)
+	s.pins[r.digest] = p
+}
+
+func (s *Shard) dropRound(r *round) {
+	s.stateBytes -= len(r.state)
+	s.openRounds--
+	p := s.pins[r.digest]
+	if p.rounds--; p.rounds == 0 {
+		delete(s.pins, r.digest)
+		return
+	}
+	s.pins[r.digest] = p
 }

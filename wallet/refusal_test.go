@@ -271,6 +271,10 @@ var refusals = []struct {
 		w.must(&wallet.Operator{Operator: operator, SecondApprover: true})
 		return reverse(id, "r", "fund")
 	})},
+	{wallet.CodeStaleRelease, wallet.NotApplied, one(func(w *world, _ wallet.ID) wallet.Op {
+		w.must(&wallet.Activate{Version: 2}, release("lines", 2, gameDigest))
+		return release("lines", 1, gameDigest)
+	})},
 	{wallet.CodeAlreadyInitialised, wallet.NotApplied, one(func(*world, wallet.ID) wallet.Op { return &wallet.Genesis{Cluster: "c2", Epoch: 2} })},
 }
 
@@ -278,7 +282,7 @@ var refusals = []struct {
 var elsewhere = map[wallet.Code]string{
 	wallet.CodeOK:                  "no refusal",
 	wallet.CodeNotInitialised:      "TestShard_NotInitialised",
-	wallet.CodeUnsupportedVersion:  "CheckOp",
+	wallet.CodeUnsupportedVersion:  "CheckOp, TestRelease_NeedsVersion2",
 	wallet.CodeStaleStep:           "reserved for the gateway",
 	wallet.CodeUnknownModuleDigest: "reserved for the catalogue service",
 }
@@ -376,7 +380,7 @@ func TestCodes_AllProduced(t *testing.T) {
 		}
 		return true
 	})
-	if found != 42 {
-		t.Errorf("%d codes in the source; this test knows 42", found)
+	if found != 43 {
+		t.Errorf("%d codes in the source; this test knows 43", found)
 	}
 }

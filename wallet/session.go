@@ -33,7 +33,7 @@ func (s *Shard) PrepareSession(wallet ID, key, game string) (SessionBasis, *Resu
 	if g == nil {
 		return SessionBasis{}, nil, refuse(CodeUnknownGame, "no game %q", game)
 	}
-	if !s.playable(g) {
+	if s.buildFor(a.id, g) == nil {
 		return SessionBasis{}, nil, refuse(CodeGameDisabled, "game %q takes no new rounds", game)
 	}
 	for _, ses := range a.sessions {
@@ -46,12 +46,6 @@ func (s *Shard) PrepareSession(wallet ID, key, game string) (SessionBasis, *Resu
 		return SessionBasis{}, nil, refuse(CodeTooManySessions, "the wallet has %d open sessions", len(a.sessions))
 	}
 	return SessionBasis{Session: a.lastSession + 1, Epoch: s.epoch}, nil, nil
-}
-
-// playable says whether a game takes new rounds.
-func (s *Shard) playable(g *Catalogue) bool {
-	_, held := s.quarantined[g.Digest]
-	return g.Enabled && !held
 }
 
 func (s *Shard) openSession(o *OpenSession) (*Result, error) {

@@ -11,8 +11,10 @@ import (
 	"slices"
 )
 
-// snapshotVersion numbers the encoding of a whole shard.
-const snapshotVersion = 1
+// snapshotVersion numbers the newest encoding of a whole shard. A shard is
+// written in that of its active version, so that builds which all know only
+// version 1 can still install each other's snapshots while another learns more.
+const snapshotVersion = 2
 
 // snapshotMagic begins every snapshot.
 const snapshotMagic = "ERSHARD"
@@ -29,6 +31,8 @@ const (
 	sectionCash       = 8
 	sectionExpired    = 9
 	sectionEnd        = 10
+	// sectionTally stands before the end, in format 2.
+	sectionTally = 11
 )
 
 // ErrDamaged means that a snapshot's bytes are not what was written.
@@ -37,24 +41,25 @@ var ErrDamaged = errors.New("snapshot is damaged")
 // Snapshot encodes the whole shard. Equal states give equal bytes.
 //
 // Sections stand in the order of their kinds, and within a kind in the order of
-// their keys; the keys of cash stand in order of time.
+// their keys; the keys of cash stand in order of time. The end is the last.
 //
 // Layout: magic, version byte, then sections. A section is kind (1 byte),
 // length (uvarint), body, CRC-32C of kind and body (4 bytes, big-endian).
 func (s *Shard) Snapshot() []byte {
-	out := append([]byte(snapshotMagic), snapshotVersion)
+	format := s.snapshotFormat()
+	out := append([]byte(snapshotMagic), format)
 	out = section(out, sectionHead, s.encodeHead)
 	for _, name := range slices.Sorted(maps.Keys(s.operators)) {
 		out = section(out, sectionOperator, s.operators[name].encode)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.games)) {
-		out = section(out, sectionGame, s.games[name].encode)
+		out = section(out, sectionGame, formatted(format, s.games[name].encode))
 	}
 	for _, h := range slices.SortedFunc(maps.Keys(s.quarantined), compareHash) {
 		out = section(out, sectionQuarantine, func(w *writer) { w.hash(h) })
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.accounts), func(a, b ID) int { return bytes.Compare(a[:], b[:]) }) {
-		out = section(out, sectionAccount, s.accounts[id].encode)
+		out = section(out, sectionAccount, formatted(format, s.accounts[id].encode))
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.directory), compareHash) {
 		out = section(out, sectionDirectory, s.directory[key].encode)
@@ -73,7 +78,20 @@ func (s *Shard) Snapshot() []byte {
 	for _, h := range slices.SortedFunc(maps.Keys(s.expired), compareHash) {
 		out = section(out, sectionExpired, func(w *writer) { w.hash(h) })
 	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.tallies), tallyKey.compare) {
+		out = section(out, sectionTally, s.tallies[key].encode)
+	}
 	return section(out, sectionEnd, func(*writer) {})
+}
+
+// snapshotFormat is the encoding of the shard's active version.
+func (s *Shard) snapshotFormat() uint8 { return min(s.version, snapshotVersion) }
+
+func formatted(format uint8, encode func(*writer)) func(*writer) {
+	return func(w *writer) {
+		w.format = format
+		encode(w)
+	}
 }
 
 // Restore reads what Snapshot wrote.
@@ -82,8 +100,9 @@ func Restore(b []byte) (*Shard, error) {
 	if !ok || len(rest) == 0 {
 		return nil, fmt.Errorf("restore shard: no snapshot header: %w", ErrDamaged)
 	}
-	if rest[0] != snapshotVersion {
-		return nil, fmt.Errorf("restore shard: snapshot of version %d: %w", rest[0], ErrUnsupported)
+	format := rest[0]
+	if format == 0 || format > snapshotVersion {
+		return nil, fmt.Errorf("restore shard: snapshot of version %d: %w", format, ErrUnsupported)
 	}
 	s, rest := New(), rest[1:]
 	lastKind, lastKey := byte(0), ""
@@ -99,7 +118,7 @@ func Restore(b []byte) (*Shard, error) {
 			}
 			break
 		}
-		r := &reader{b: body}
+		r := &reader{b: body, format: format}
 		key := s.decodeSection(kind, r)
 		if kind < lastKind || kind == lastKind && kind != sectionCash && key <= lastKey || number == 0 != (kind == sectionHead) {
 			r.fail(fmt.Errorf("section out of order: %w", ErrDamaged))
@@ -148,14 +167,17 @@ func (s *Shard) decodeSection(kind byte, r *reader) (key string) {
 	switch kind {
 	case sectionHead:
 		s.decodeHead(r)
+		if r.err == nil && s.snapshotFormat() != r.format {
+			r.fail(fmt.Errorf("format %d of a shard of version %d: %w", r.format, s.version, ErrDamaged))
+		}
 	case sectionOperator:
 		o := &Operator{}
 		o.decode(r)
 		s.operators[o.Operator], key = o, o.Operator
 	case sectionGame:
-		g := &Catalogue{}
+		g := &game{}
 		g.decode(r)
-		s.games[g.Game], key = g, g.Game
+		s.games[g.release.Game], key = g, g.release.Game
 	case sectionQuarantine:
 		h := r.hash()
 		s.quarantined[h], key = struct{}{}, string(h[:])
@@ -182,6 +204,14 @@ func (s *Shard) decodeSection(kind byte, r *reader) (key string) {
 	case sectionExpired:
 		h := r.hash()
 		s.expired[h], key = struct{}{}, string(h[:])
+	case sectionTally:
+		t := &tally{}
+		t.decode(r)
+		if r.format < versionReleases {
+			r.fail(fmt.Errorf("tally in format %d: %w", r.format, ErrDamaged))
+		}
+		k := tallyKey{t.Digest, t.Mode}
+		s.tallies[k], key = t, string(t.Digest[:])+t.Mode
 	default:
 		r.fail(fmt.Errorf("unknown section: %w", ErrUnsupported))
 	}
@@ -196,8 +226,7 @@ func (s *Shard) addAccount(a *account, r *reader) {
 			r.fail(fmt.Errorf("open session %d does not stand: %w", ses.number, ErrDamaged))
 		}
 		if ses.round != nil {
-			s.openRounds++
-			s.stateBytes += len(ses.round.state)
+			s.holdRound(ses.round)
 		}
 	}
 	for _, ses := range a.closed {

@@ -142,6 +142,10 @@ func (o *round) encode(w *writer) {
 	if o.approver != "" {
 		o.approval.encodeSealed(w)
 	}
+	if w.format >= versionReleases {
+		w.uint(uint64(o.meter))
+		w.uint(o.fuel)
+	}
 }
 
 func (o *round) decode(r *reader) {
@@ -153,6 +157,53 @@ func (o *round) decode(r *reader) {
 	if o.approver != "" {
 		o.approval.decodeSealed(r)
 	}
+	if r.format >= versionReleases {
+		o.meter, o.fuel = r.uint16(), r.uint()
+	}
+}
+
+// encode writes a game as the entry that set it: in format 1 a Catalogue.
+func (g *game) encode(w *writer) {
+	if w.format >= versionReleases {
+		g.release.encode(w)
+		w.bool(g.halted)
+		return
+	}
+	c := g.catalogue()
+	c.Enabled = !g.halted
+	c.encode(w)
+}
+
+func (g *game) decode(r *reader) {
+	if r.format >= versionReleases {
+		g.release.decode(r)
+		g.halted = r.bool()
+		return
+	}
+	c := &Catalogue{}
+	c.decode(r)
+	*g = *gameOf(c)
+}
+
+func (t *tally) encode(w *writer) {
+	w.hash(t.Digest)
+	w.string(t.Mode)
+	w.uint(t.Rounds)
+	w.uint(t.Incidents)
+	w.uint(t.ReturnX1000000)
+	for _, n := range t.Counts {
+		w.uint(n)
+	}
+	w.uint(t.lastSeq)
+}
+
+func (t *tally) decode(r *reader) {
+	t.Digest, t.Mode = r.hash(), r.string()
+	t.Rounds, t.Incidents, t.ReturnX1000000 = r.uint(), r.uint(), r.uint()
+	for i := range t.Counts {
+		t.Counts[i] = r.uint()
+	}
+	t.lastSeq = r.uint()
 }
 
 func (c *cashRecord) encode(w *writer, key cashKey) {

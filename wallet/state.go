@@ -20,7 +20,7 @@ type Shard struct {
 	anchorBy string
 
 	operators map[string]*Operator
-	games     map[string]*Catalogue
+	games     map[string]*game
 	// quarantined holds the digests an incident took out of play, under
 	// whatever game they come back.
 	quarantined map[Hash]struct{}
@@ -33,9 +33,14 @@ type Shard struct {
 	expired     map[Hash]struct{}
 	checkpoints []Checkpoint
 
-	// openRounds and stateBytes follow from accounts.
+	// tallies count what rounds came to, from version 2 on.
+	tallies map[tallyKey]*tally
+
+	// openRounds, stateBytes and pins follow from accounts; pins has the builds
+	// of the open rounds.
 	openRounds int
 	stateBytes int
+	pins       map[Hash]pin
 	// proposer is that of the entry being applied; it outlives no Apply.
 	proposer string
 }
@@ -46,7 +51,7 @@ type Checkpoint struct {
 	Hash Hash
 }
 
-func (o *Catalogue) mode(name string) (Mode, bool) {
+func (o *Build) mode(name string) (Mode, bool) {
 	for _, m := range o.Modes {
 		if m.Name == name {
 			return m, true
@@ -114,6 +119,9 @@ type round struct {
 	nextActions uint32
 	state       []byte
 	frozen      bool
+	// meter and fuel are those of the build the round opened on.
+	meter uint16
+	fuel  uint64
 	// approver asked for resolution; approval is the result of that.
 	approver   string
 	resolution Resolution
@@ -169,12 +177,14 @@ func New() *Shard {
 		version:     1,
 		quarantined: map[Hash]struct{}{},
 		operators:   map[string]*Operator{},
-		games:       map[string]*Catalogue{},
+		games:       map[string]*game{},
 		accounts:    map[ID]*account{},
 		directory:   map[Hash]*Claim{},
 		house:       map[houseAccount]int64{},
 		cash:        map[cashKey]*cashRecord{},
 		expired:     map[Hash]struct{}{},
+		tallies:     map[tallyKey]*tally{},
+		pins:        map[Hash]pin{},
 	}
 }
 

@@ -91,19 +91,6 @@ func (s *Shard) Sums() ([]Sum, error) {
 // Checkpoints gives the retained checkpoint hashes in order of sequence.
 func (s *Shard) Checkpoints() []Checkpoint { return slices.Clone(s.checkpoints) }
 
-// Games gives copies of the shard's catalogue entries in order of game.
-// Enabled is false for a quarantined module.
-func (s *Shard) Games() []Catalogue {
-	games := make([]Catalogue, 0, len(s.games))
-	for _, name := range slices.Sorted(maps.Keys(s.games)) {
-		entry := *s.games[name]
-		entry.Enabled = s.playable(&entry)
-		entry.Modes = slices.Clone(entry.Modes)
-		games = append(games, entry)
-	}
-	return games
-}
-
 // OperatorProfile gives a copy of an operator's profile.
 func (s *Shard) OperatorProfile(name string) (Operator, bool) {
 	p := s.operators[name]

@@ -131,7 +131,7 @@ func (s *Shard) Advance(t *testing.T, by time.Duration) {
 
 // Apply applies one operation as an entry of its own.
 func (s *Shard) Apply(op wallet.Op) (wallet.Result, error) {
-	entry := wallet.Entry{Version: wallet.Version, Proposer: "n", StampMS: s.now, Ops: []wallet.Op{op}}
+	entry := wallet.Entry{Version: 1, Proposer: "n", StampMS: s.now, Ops: []wallet.Op{op}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := rand.Read(entry.Salt[:]); err != nil {
