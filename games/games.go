@@ -3,25 +3,32 @@
 // runs nothing.
 package games
 
-import "embed"
+import (
+	"embed"
+	"strings"
+)
 
 //go:embed harbor-lines/harbor-lines.wasm harbor-lines/par.json
 //go:embed comet-spins/comet-spins.wasm comet-spins/par.json
+//go:embed lantern-ways/lantern-ways.wasm lantern-ways/par.json
+//go:embed lantern-ways/94/lantern-ways-94.wasm lantern-ways/94/par.json
+//go:embed lantern-ways/92/lantern-ways-92.wasm lantern-ways/92/par.json
 var files embed.FS
 
 // Game is one reference slot. The slices are the caller's own.
 type Game struct {
-	ID   string
+	ID   string // of a variant: the family's and the variant's
 	Wasm []byte // module, ABI v1
 	Par  []byte // PAR sheet, JSON of par.Sheet
 }
 
 // All returns the reference games, always in the same order.
 func All() []Game {
-	ids := []string{"harbor-lines", "comet-spins"}
-	out := make([]Game, 0, len(ids))
-	for _, id := range ids {
-		out = append(out, Game{ID: id, Wasm: read(id + "/" + id + ".wasm"), Par: read(id + "/par.json")})
+	folders := []string{"harbor-lines", "comet-spins", "lantern-ways", "lantern-ways/94", "lantern-ways/92"}
+	out := make([]Game, 0, len(folders))
+	for _, folder := range folders {
+		id := strings.ReplaceAll(folder, "/", "-")
+		out = append(out, Game{ID: id, Wasm: read(folder + "/" + id + ".wasm"), Par: read(folder + "/par.json")})
 	}
 	return out
 }

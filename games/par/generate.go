@@ -7,9 +7,32 @@ import (
 	"strings"
 )
 
-// Files renders everything that follows from a sheet, by file name relative to
-// the game's folder.
-func (s *Sheet) Files() (map[string][]byte, error) {
+// Generate reads a design of any kind and renders everything that follows from
+// it, by file name relative to the game's folder.
+func Generate(design []byte) (map[string][]byte, error) {
+	kind, err := kindOf(design)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "":
+		d, err := ParseDesign(design)
+		if err != nil {
+			return nil, err
+		}
+		return Compute(d).files()
+	case "ways":
+		d, err := ParseWays(design)
+		if err != nil {
+			return nil, err
+		}
+		return d.Files()
+	}
+	return nil, fmt.Errorf("%w: kind %q", errDesign, kind)
+}
+
+// files of a lines game.
+func (s *Sheet) files() (map[string][]byte, error) {
 	sheet, err := s.JSON()
 	if err != nil {
 		return nil, err
@@ -41,15 +64,24 @@ func (s *Sheet) JSON() ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
+// generated heads a source that follows from a design.
+const generated = "// Generated from design.json by games/parsheet. Do not edit.\n\n"
+
+// shape is what the manifest says beside the figures. Actions are names, with
+// "/" and a number of choices where they take one.
+type shape struct {
+	draws, state int
+	actions      []string
+}
+
 // manifest is what the module says about itself.
-func (s *Sheet) manifest() string {
+func (s *Sheet) manifest(sh shape) string {
 	var b strings.Builder
-	state := 0
-	if s.Design.Feature != nil {
-		state = 24
+	fmt.Fprintf(&b, `{"manifest":1,"id":%q,"version":%q,"name":%q,`, s.ID, s.Release, s.Name)
+	if s.Family != "" {
+		fmt.Fprintf(&b, `"family":%q,"variant":%q,`, s.Family, s.Variant)
 	}
-	fmt.Fprintf(&b, `{"manifest":1,"id":%q,"version":%q,"name":%q,"max_draws":%d,"max_state":%d,"stake_multiple_minor":%d,"modes":[`,
-		s.ID, s.Release, s.Name, Reels, state, s.StakeMultipleMinor)
+	fmt.Fprintf(&b, `"max_draws":%d,"max_state":%d,"stake_multiple_minor":%d,"modes":[`, sh.draws, sh.state, s.StakeMultipleMinor)
 	for i, m := range s.Modes {
 		if i > 0 {
 			b.WriteByte(',')
@@ -57,17 +89,33 @@ func (s *Sheet) manifest() string {
 		fmt.Fprintf(&b, `{"id":%d,"name":%q,"cost_x100":%d,"rtp":%q,"hit_frequency":%q,"max_win_x":%d}`,
 			m.ID, m.Name, m.CostX100, m.RTP, m.HitFrequency, m.MaxWinX)
 	}
-	b.WriteString(`],"actions":[{"id":1,"name":"spin"}]}`)
+	b.WriteString(`],"actions":[`)
+	for i, name := range sh.actions {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, choices, _ := strings.Cut(name, "/")
+		fmt.Fprintf(&b, `{"id":%d,"name":%q`, i+1, name)
+		if choices != "" {
+			fmt.Fprintf(&b, `,"choices":%s`, choices)
+		}
+		b.WriteByte('}')
+	}
+	b.WriteString(`]}`)
 	return b.String()
 }
 
 // guest renders the tables of the module's source. Strips are stored with their
 // first symbols again at the end, so that a window is read without wrapping.
 func (s *Sheet) guest() []byte {
-	d := s.Design
+	d := s.Design.Design
 	var b strings.Builder
-	b.WriteString("// Generated from design.json by games/parsheet. Do not edit.\n\n")
-	fmt.Fprintf(&b, "export const MANIFEST: string = '%s';\n\n", s.manifest())
+	b.WriteString(generated)
+	state := 0
+	if d.Feature != nil {
+		state = 24
+	}
+	fmt.Fprintf(&b, "export const MANIFEST: string = '%s';\n\n", s.manifest(shape{Reels, state, []string{"spin"}}))
 	var lines, pays, names []int64
 	for _, l := range d.Lines {
 		for _, row := range l {
@@ -105,25 +153,41 @@ func name24(name string) []int64 {
 }
 
 func table(b *strings.Builder, name, kind, what string, values []int64) {
+	fmt.Fprintf(b, "// %s\nexport const %s: usize = %s;\n", what, name, data(kind, values))
+}
+
+func data(kind string, values []int64) string {
 	text := make([]string, len(values))
 	for i, v := range values {
 		text[i] = fmt.Sprint(v)
 	}
-	fmt.Fprintf(b, "// %s\nexport const %s: usize = memory.data<%s>([%s]);\n", what, name, kind, strings.Join(text, ", "))
+	return fmt.Sprintf("memory.data<%s>([%s])", kind, strings.Join(text, ", "))
 }
 
 func strips(b *strings.Builder, name string, reels [][]int) {
-	var cells, stops []int64
+	table(b, name+"_STOPS", "u32", "stops of each reel: the bounds of a spin's draws", stopCounts(reels))
+	table(b, name+"_STRIPS", "u8", "symbols, 32 bytes per reel", stripCells(reels))
+}
+
+func stopCounts(reels [][]int) []int64 {
+	stops := make([]int64, len(reels))
+	for r, strip := range reels {
+		stops[r] = int64(len(strip))
+	}
+	return stops
+}
+
+// stripCells are the strips with their first symbols again behind them.
+func stripCells(reels [][]int) []int64 {
+	var cells []int64
 	for _, strip := range reels {
 		row := make([]int64, 32)
 		for i := range len(strip) + Rows - 1 {
 			row[i] = int64(strip[i%len(strip)])
 		}
 		cells = append(cells, row...)
-		stops = append(stops, int64(len(strip)))
 	}
-	table(b, name+"_STOPS", "u32", "stops of each reel: the bounds of a spin's draws", stops)
-	table(b, name+"_STRIPS", "u8", "symbols, 32 bytes per reel", cells)
+	return cells
 }
 
 // windows lists, per reel that carries scatters, the stops that show one, and
@@ -150,20 +214,35 @@ func (d *Design) windows(b *strings.Builder) {
 	table(b, "BUY_WINDOWS", "u8", "those stops, 32 bytes per reel", stops)
 }
 
+// heading begins a PAR.md.
+func (s *Sheet) heading(b *strings.Builder) {
+	fmt.Fprintf(b, "# %s %s: PAR sheet\n\n", s.Name, s.Release)
+	fmt.Fprintf(b, "Generated from `design.json` by `go run ./games/parsheet`; `par.json` holds every figure.\n\nMethod: %s.\n\n", s.Method)
+}
+
+// figureTable has a row for each mode.
+func (s *Sheet) figureTable(b *strings.Builder) {
+	b.WriteString("| mode | cost × stake | RTP | hit frequency | SD per unit of cost | top win × stake | once in |\n|---|---|---|---|---|---|---|\n")
+	for _, m := range s.Modes {
+		fmt.Fprintf(b, "| %s | %d.%02d | %s | %s | %s | %s | %s |\n",
+			m.Name, m.CostX100/100, m.CostX100%100, m.RTP, m.HitFrequency, m.SD, m.TopWinX, m.TopWinOneIn)
+	}
+	for _, m := range s.Modes {
+		if m.RTPFraction != "" {
+			fmt.Fprintf(b, "\nRTP of `%s` exactly: %s\n", m.Name, m.RTPFraction)
+		}
+	}
+}
+
 func (s *Sheet) markdown() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s %s: PAR sheet\n\n", s.Name, s.Release)
-	fmt.Fprintf(&b, "Generated from `design.json` by `go run ./games/parsheet`; `par.json` holds every figure.\n\nMethod: %s.\n\n", s.Method)
+	s.heading(&b)
 	fmt.Fprintf(&b, "%d×%d screen, %d lines, base cycle %d combinations", Reels, Rows, len(s.Design.Lines), s.BaseCombinations)
 	if s.FreeCombinations > 0 {
 		fmt.Fprintf(&b, ", free-spin cycle %d", s.FreeCombinations)
 	}
 	fmt.Fprintf(&b, ". Stakes are multiples of %d minor units.\n\n", s.StakeMultipleMinor)
-	b.WriteString("| mode | cost × stake | RTP | hit frequency | SD per unit of cost | top win × stake | once in |\n|---|---|---|---|---|---|---|\n")
-	for _, m := range s.Modes {
-		fmt.Fprintf(&b, "| %s | %d.%02d | %s | %s | %s | %s | %s |\n",
-			m.Name, m.CostX100/100, m.CostX100%100, m.RTP, m.HitFrequency, m.SD, m.TopWinX, m.TopWinOneIn)
-	}
+	s.figureTable(&b)
 	if f := s.Design.Feature; f != nil {
 		m := s.Modes[0]
 		fmt.Fprintf(&b, "\nFree spins: %d scatters start %d spins (one round in %s) and pay %d × the stake; line wins × %d; %d scatters add %d spins, up to %d in a round; a round ends at %d × the stake. On average %s spins win %s × the stake. A bought round opens on a screen drawn among those that start the feature.\n",

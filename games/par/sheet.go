@@ -1,6 +1,7 @@
 package par
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -13,6 +14,8 @@ import (
 type Sheet struct {
 	Version            int           `json:"par"` // format of this document, 1
 	ID                 string        `json:"id"`
+	Family             string        `json:"family,omitempty"`
+	Variant            string        `json:"variant,omitempty"`
 	Release            string        `json:"version"`
 	Name               string        `json:"name"`
 	Method             string        `json:"method"`
@@ -20,7 +23,47 @@ type Sheet struct {
 	BaseCombinations   uint64        `json:"base_combinations"`
 	FreeCombinations   uint64        `json:"free_combinations,omitempty"`
 	Modes              []ModeFigures `json:"modes"`
-	Design             *Design       `json:"design"`
+	Design             Rules         `json:"design"`
+}
+
+// Rules are a design of one kind, the other fields are nil: lines, or another.
+type Rules struct {
+	*Design
+	Ways *Ways
+}
+
+// MarshalJSON writes the design there is.
+func (r Rules) MarshalJSON() ([]byte, error) {
+	if r.Ways != nil {
+		return json.Marshal(r.Ways)
+	}
+	return json.Marshal(r.Design)
+}
+
+// UnmarshalJSON reads a design by its kind.
+func (r *Rules) UnmarshalJSON(b []byte) error {
+	kind, err := kindOf(b)
+	if err != nil {
+		return err
+	}
+	*r = Rules{}
+	switch kind {
+	case "":
+		return json.Unmarshal(b, &r.Design)
+	case "ways":
+		return json.Unmarshal(b, &r.Ways)
+	}
+	return fmt.Errorf("%w: kind %q", errDesign, kind)
+}
+
+func kindOf(design []byte) (string, error) {
+	var head struct {
+		Kind string `json:"kind"`
+	}
+	if err := json.Unmarshal(design, &head); err != nil {
+		return "", fmt.Errorf("%w: %w", errDesign, err)
+	}
+	return head.Kind, nil
 }
 
 // ModeFigures are the figures of one mode. A round's win counts everything up
@@ -62,7 +105,7 @@ func Compute(d *Design) *Sheet {
 	base := d.Walk(d.Base)
 	s := &Sheet{
 		Version: 1, ID: d.ID, Release: d.Release, Name: d.Name, Method: methodCycle,
-		StakeMultipleMinor: int64(len(d.Lines)), BaseCombinations: base.Combinations, Design: d,
+		StakeMultipleMinor: int64(len(d.Lines)), BaseCombinations: base.Combinations, Design: Rules{Design: d},
 	}
 	var feature featureWins
 	if d.Feature != nil {

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,17 +38,14 @@ func write(path string) error {
 	if err != nil {
 		return fmt.Errorf("read the design: %w", err)
 	}
-	d, err := par.ParseDesign(b)
-	if err != nil {
-		return err
-	}
-	files, err := par.Compute(d).Files()
+	files, err := par.Generate(b)
 	if err != nil {
 		return err
 	}
 	for name, content := range files {
+		file := filepath.Join(filepath.Dir(path), name)
 		//nolint:gosec // sources and sheets are there to be read
-		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), content, 0o644); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, content, 0o644)); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
