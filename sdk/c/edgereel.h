@@ -1,15 +1,18 @@
 /* Edgereel guest kit for C, ABI v1: one header, no library.
  *
- * A game includes it in one file, defines the three functions below, and gets
- * the exports of a module from it:
+ * A game includes it in one file, defines these functions, and gets the exports
+ * of a module from it:
  *
  *     const char *game_manifest(void);
  *     int32_t game_play(const edgereel_input *in, edgereel_output *out);
- *     int32_t game_advise(const edgereel_input *in, edgereel_advice *advice);
+ *     int32_t game_advise(const edgereel_input *in);
  *
  * game_play returns edgereel_close, edgereel_keep_open or an error code. The
- * kit allocates nothing and has no state of its own between steps. Refuse
- * before the first draw: after one, a refusal is an incident.
+ * third is for games whose player decides something: with EDGEREEL_ADVISES
+ * defined before the include, it declares the strategy the figures hold for,
+ * and returns edgereel_advice or an error code. The kit allocates nothing and
+ * has no state of its own between steps. Refuse before the first draw: after
+ * one, a refusal is an incident.
  * The ABI itself is specified in docs/abi.md.
  *
  * SPDX-License-Identifier: MIT-0 */
@@ -189,7 +192,22 @@ static inline int edgereel_read(int32_t length, edgereel_input *in) {
   return edgereel_get32(b) == 1 && in->state_length == (uint32_t)length - EDGEREEL_HEADER;
 }
 
+#ifdef EDGEREEL_ADVISES
+int32_t game_advise(const edgereel_input *in);
+
+/* What the declared strategy does next: an action that is offered, and one of
+ * its choices. Return its result. */
+static inline int32_t edgereel_advice(uint32_t action, uint32_t choice) { return (int32_t)(choice << 5 | action); }
+
+EDGEREEL_EXPORT(edgereel_abi_1) int32_t edgereel_abi_1(void) { return 1; }
+
+EDGEREEL_EXPORT(edgereel_advise) int32_t edgereel_advise(int32_t length) {
+  edgereel_input in;
+  return edgereel_read(length, &in) ? game_advise(&in) : EDGEREEL_BAD_INPUT;
+}
+#else
 EDGEREEL_EXPORT(edgereel_abi_1) int32_t edgereel_abi_1(void) { return 0; }
+#endif
 
 EDGEREEL_EXPORT(edgereel_io) uint8_t *edgereel_io(void) { return edgereel_block; }
 

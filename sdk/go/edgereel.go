@@ -40,6 +40,18 @@ type Game interface {
 	Play(in *Input, draws Draws, out *Output) Code
 }
 
+// Adviser is a Game whose player decides something, and the strategy its
+// figures hold for.
+type Adviser interface {
+	Game
+	// Advise says what the strategy does in an open round; the input's action
+	// is 0. It returns what Advice returned, or a refusal.
+	Advise(in *Input) Code
+}
+
+// Advice is an action that is offered, and one of its choices.
+func Advice(action, choice uint32) Code { return Code(choice<<5 | action) }
+
 // Draws supplies uniform values: the host's in a module, any other in a test.
 type Draws interface {
 	// Draw gives one value in [0, bound); bound is at least 1.
@@ -163,21 +175,37 @@ type Block struct {
 // PlayStep evaluates the step whose input of the given length lies in the
 // block, as edgereel_play does.
 func (b *Block) PlayStep(g Game, draws Draws, length int32) Code {
-	all := b.Bytes()
-	if length < headerSize || length > outputOffset {
+	if !b.read(length) {
 		return BadInput
 	}
-	le := binary.LittleEndian
+	b.out = Output{bytes: b.Bytes()[outputOffset:], at: headerSize, room: headerSize + MaxPresentation}
+	return g.Play(&b.in, draws, &b.out)
+}
+
+// AskAdvice answers edgereel_advise for the input in the block. A game that is
+// no Adviser must not let its player decide anything: it answers Internal.
+func (b *Block) AskAdvice(g Game, length int32) Code {
+	if !b.read(length) {
+		return BadInput
+	}
+	if a, ok := g.(Adviser); ok {
+		return a.Advise(&b.in)
+	}
+	return Internal
+}
+
+// read takes the header apart; false when it is not of this ABI.
+func (b *Block) read(length int32) bool {
+	if length < headerSize || length > outputOffset {
+		return false
+	}
+	le, all := binary.LittleEndian, b.Bytes()
 	b.in = Input{
 		Action: le.Uint32(all[4:]), Mode: le.Uint32(all[8:]), Choice: le.Uint32(all[12:]),
 		StakeMinor: int64(le.Uint64(all[16:])), State: all[headerSize:length:length],
 	}
 	// Version 1 and no flags in one look.
-	if le.Uint32(all) != 1 || le.Uint32(all[24:]) != uint32(length-headerSize) {
-		return BadInput
-	}
-	b.out = Output{bytes: all[outputOffset:], at: headerSize, room: headerSize + MaxPresentation}
-	return g.Play(&b.in, draws, &b.out)
+	return le.Uint32(all) == 1 && le.Uint32(all[24:]) == uint32(length-headerSize)
 }
 
 // WriteManifest answers edgereel_manifest.

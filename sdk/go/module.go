@@ -30,7 +30,7 @@ var (
 func Export(g Game) { exported = g }
 
 //go:wasmexport edgereel_abi_1
-func edgereelABI1() int32 { return 0 }
+func edgereelABI1() int32 { return 1 }
 
 //go:wasmexport edgereel_io
 func edgereelIO() uint32 { return uint32(uintptr(unsafe.Pointer(&block.words))) }
@@ -40,3 +40,6 @@ func edgereelManifest() int32 { return block.WriteManifest(exported) }
 
 //go:wasmexport edgereel_play
 func edgereelPlay(length int32) int32 { return int32(block.PlayStep(exported, draws, length)) }
+
+//go:wasmexport edgereel_advise
+func edgereelAdvise(length int32) int32 { return int32(block.AskAdvice(exported, length)) }

@@ -26,6 +26,14 @@ export function edgereel_abi_1(): i32 {
   return 0;
 }
 
+/**
+ * For games with edgereel_advise, which came with minor version 1:
+ * export { edgereel_abi_1_1 as edgereel_abi_1 } from "./edgereel".
+ */
+export function edgereel_abi_1_1(): i32 {
+  return 1;
+}
+
 export function edgereel_io(): usize {
   return IO;
 }
@@ -77,6 +85,10 @@ function answer(winMinor: i64, flags: u32, actions: u32, stateLength: u32, end: 
   store<u64>(out, 0, 24);
   return <i32>(end - out);
 }
+
+/** What edgereel_advise returns: an action that is offered, and one of its choices. */
+// @ts-ignore: decorator
+@inline export function advice(action: u32, choice: u32): i32 { return <i32>(choice << 5 | action); }
 
 /** Writes the manifest where the host reads it and returns its length. */
 export function manifest(json: string): i32 {

@@ -2,11 +2,11 @@
 // open a choice of three ways to play free spins; the mode "buy" starts there.
 // The same game is written on every kit, see sdk/README.md.
 
-import { BAD_INPUT, BAD_STATE, UNKNOWN_ACTION, action, ascii, byte, choice, closeRound, decimal, draw, drawMany, headerOk, keepOpen, manifest, mode, stakeMinor, stateIn, stateLength, stateOut } from "../assembly/edgereel";
+import { BAD_INPUT, BAD_STATE, UNKNOWN_ACTION, action, advice, ascii, byte, choice, closeRound, decimal, draw, drawMany, headerOk, keepOpen, manifest, mode, stakeMinor, stateIn, stateLength, stateOut } from "../assembly/edgereel";
 
-export { edgereel_abi_1, edgereel_io } from "../assembly/edgereel";
+export { edgereel_abi_1_1 as edgereel_abi_1, edgereel_io } from "../assembly/edgereel";
 
-const MANIFEST: string = '{"manifest":1,"id":"lantern-pick","version":"1.0.0","name":"Lantern Pick","max_draws":3,"max_state":4,"stake_multiple_minor":5,"modes":[{"id":0,"name":"base","cost_x100":100,"rtp":"0.968031141493","hit_frequency":"0.434599650432","max_win_x":241},{"id":1,"name":"buy","cost_x100":920,"rtp":"0.961987973027","hit_frequency":"0.851414664682","max_win_x":241}],"actions":[{"id":1,"name":"spin"},{"id":2,"name":"pick"}]}';
+const MANIFEST: string = '{"manifest":1,"id":"lantern-pick","version":"1.0.0","name":"Lantern Pick","max_draws":3,"max_state":4,"stake_multiple_minor":5,"modes":[{"id":0,"name":"base","cost_x100":100,"rtp":"0.968031141493","hit_frequency":"0.434599650432","max_win_x":241},{"id":1,"name":"buy","cost_x100":920,"rtp":"0.961987973027","hit_frequency":"0.851414664682","max_win_x":241}],"actions":[{"id":1,"name":"spin"},{"id":2,"name":"pick","choices":3}]}';
 
 const SPIN: u32 = 1; // actions
 const PICK: u32 = 2;
@@ -32,6 +32,7 @@ const PAYS: usize = memory.data<u8>([0, 75, 24, 9, 5, 3]); // line bets for thre
 // drawn among, multiplier.
 const WAYS: usize = memory.data<u8>([4, 3, 2, 8, 5, 1, 2, 4, 3]);
 const CHOICES: u32 = 3;
+const BEST: u32 = 2; // 3.5 spins × 3 against 5 × 2 and 10 × 1
 
 // State, version 1: version, phase, spins left, multiplier; a byte each.
 const STATE: u32 = 4;
@@ -47,15 +48,28 @@ export function edgereel_manifest(): i32 {
 }
 
 export function edgereel_play(length: i32): i32 {
-  const stake = stakeMinor();
-  if (!headerOk(length) || mode() > BUY || stake <= 0 || stake % LINES != 0) return BAD_INPUT;
+  const refused = refusal(length);
+  if (refused != 0) return refused;
   const opening = stateLength() == 0;
-  if (!opening && !stateOk()) return BAD_STATE;
   const picking = !opening && load<u8>(stateIn(), 1) == PICKING;
   if (action() != (picking ? PICK : SPIN)) return UNKNOWN_ACTION;
   if (choice() >= (picking ? CHOICES : 1)) return BAD_INPUT;
   if (picking) return pick(choice());
   return opening ? open() : freeSpin(load<u8>(stateIn(), 2) - 1, load<u8>(stateIn(), 3));
+}
+
+export function edgereel_advise(length: i32): i32 {
+  const refused = refusal(length);
+  if (refused != 0) return refused;
+  if (stateLength() == 0) return BAD_STATE;
+  return load<u8>(stateIn(), 1) == PICKING ? advice(PICK, BEST) : advice(SPIN, 0);
+}
+
+// refusal is what can be refused whatever the player does; 0 when there is nothing.
+function refusal(length: i32): i32 {
+  const stake = stakeMinor();
+  if (!headerOk(length) || mode() > BUY || stake <= 0 || stake % LINES != 0) return BAD_INPUT;
+  return stateLength() == 0 || stateOk() ? 0 : BAD_STATE;
 }
 
 // stateOk accepts only what this game can have written.

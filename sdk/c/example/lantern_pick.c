@@ -2,6 +2,7 @@
  * open a choice of three ways to play free spins; the mode "buy" starts there.
  * The same game is written on every kit, see sdk/README.md. */
 
+#define EDGEREEL_ADVISES
 #include "../edgereel.h"
 
 enum { SPIN = 1, PICK = 2 };                                /* actions */
@@ -14,7 +15,7 @@ static const char manifest[] =
     "\"max_draws\":3,\"max_state\":4,\"stake_multiple_minor\":5,"
     "\"modes\":[{\"id\":0,\"name\":\"base\",\"cost_x100\":100,\"rtp\":\"0.968031141493\",\"hit_frequency\":\"0.434599650432\",\"max_win_x\":241},"
     "{\"id\":1,\"name\":\"buy\",\"cost_x100\":920,\"rtp\":\"0.961987973027\",\"hit_frequency\":\"0.851414664682\",\"max_win_x\":241}],"
-    "\"actions\":[{\"id\":1,\"name\":\"spin\"},{\"id\":2,\"name\":\"pick\"}]}";
+    "\"actions\":[{\"id\":1,\"name\":\"spin\"},{\"id\":2,\"name\":\"pick\",\"choices\":3}]}";
 
 static const char *const names[] = {"lantern", "moon", "fox", "crane", "fern", "pebble"};
 static const uint8_t strips[REELS][STOPS] = {
@@ -30,6 +31,7 @@ static const uint8_t pays[] = {0, 75, 24, 9, 5, 3}; /* line bets for three of a 
 static const struct {
   uint8_t fewest, counts, multiplier;
 } ways[CHOICES] = {{4, 3, 2}, {8, 5, 1}, {2, 4, 3}};
+enum { BEST = 2 }; /* 3.5 spins × 3 against 5 × 2 and 10 × 1 */
 
 /* State, version 1: version, phase, spins left, multiplier; a byte each. */
 enum { VERSION = 1 };
@@ -136,13 +138,26 @@ static int32_t pick(const edgereel_input *in, edgereel_output *out) {
   return edgereel_keep_open(out, 0, 1 << SPIN);
 }
 
-int32_t game_play(const edgereel_input *in, edgereel_output *out) {
+/* What can be refused whatever the player does; 0 when there is nothing. */
+static int32_t refusal(const edgereel_input *in) {
   if (in->mode > BUY || in->stake_minor <= 0 || in->stake_minor % LINES != 0) return EDGEREEL_BAD_INPUT;
+  return in->state_length == 0 || state_ok(in) ? 0 : EDGEREEL_BAD_STATE;
+}
+
+int32_t game_play(const edgereel_input *in, edgereel_output *out) {
+  int32_t refused = refusal(in);
+  if (refused) return refused;
   int opening = in->state_length == 0;
-  if (!opening && !state_ok(in)) return EDGEREEL_BAD_STATE;
   int picking = !opening && in->state[1] == PICKING;
   if (in->action != (picking ? PICK : SPIN)) return EDGEREEL_UNKNOWN_ACTION;
   if (in->choice >= (picking ? CHOICES : 1)) return EDGEREEL_BAD_INPUT;
   if (picking) return pick(in, out);
   return opening ? spin(in, out, 0, 1) : spin(in, out, in->state[2] - 1u, in->state[3]);
+}
+
+int32_t game_advise(const edgereel_input *in) {
+  int32_t refused = refusal(in);
+  if (refused) return refused;
+  if (in->state_length == 0) return EDGEREEL_BAD_STATE;
+  return in->state[1] == PICKING ? edgereel_advice(PICK, BEST) : edgereel_advice(SPIN, 0);
 }

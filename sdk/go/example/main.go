@@ -13,7 +13,7 @@ const manifest = `{"manifest":1,"id":"lantern-pick","version":"1.0.0","name":"La
 	`"max_draws":3,"max_state":4,"stake_multiple_minor":5,` +
 	`"modes":[{"id":0,"name":"base","cost_x100":100,"rtp":"0.968031141493","hit_frequency":"0.434599650432","max_win_x":241},` +
 	`{"id":1,"name":"buy","cost_x100":920,"rtp":"0.961987973027","hit_frequency":"0.851414664682","max_win_x":241}],` +
-	`"actions":[{"id":1,"name":"spin"},{"id":2,"name":"pick"}]}`
+	`"actions":[{"id":1,"name":"spin"},{"id":2,"name":"pick","choices":3}]}`
 
 const (
 	spin uint32 = 1 // actions
@@ -48,6 +48,8 @@ var (
 	ways = [...]struct{ fewest, counts, multiplier uint32 }{{4, 3, 2}, {8, 5, 1}, {2, 4, 3}}
 )
 
+const best = 2 // way: 3.5 spins × 3 against 5 × 2 and 10 × 1
+
 // State, version 1: version, phase, spins left, multiplier; a byte each.
 const (
 	version = 1
@@ -60,13 +62,10 @@ type lanternPick struct{}
 func (lanternPick) Manifest() string { return manifest }
 
 func (lanternPick) Play(in *edgereel.Input, draws edgereel.Draws, out *edgereel.Output) edgereel.Code {
-	opening := len(in.State) == 0
-	switch {
-	case in.Mode > buy || in.StakeMinor <= 0 || in.StakeMinor%int64(len(lines)) != 0:
-		return edgereel.BadInput
-	case !opening && !stateOK(in.State):
-		return edgereel.BadState
+	if refused := refusal(in); refused != 0 {
+		return refused
 	}
+	opening := len(in.State) == 0
 	offered, choices := spin, uint32(1)
 	if !opening && in.State[1] == picking {
 		offered, choices = pick, uint32(len(ways))
@@ -82,6 +81,30 @@ func (lanternPick) Play(in *edgereel.Input, draws edgereel.Draws, out *edgereel.
 		return open(in, draws, out)
 	}
 	return freeSpin(in, uint32(in.State[2])-1, uint32(in.State[3]), draws, out)
+}
+
+func (lanternPick) Advise(in *edgereel.Input) edgereel.Code {
+	refused := refusal(in)
+	switch {
+	case refused != 0:
+		return refused
+	case len(in.State) == 0:
+		return edgereel.BadState
+	case in.State[1] == picking:
+		return edgereel.Advice(pick, best)
+	}
+	return edgereel.Advice(spin, 0)
+}
+
+// refusal is what can be refused whatever the player does; 0 when there is nothing.
+func refusal(in *edgereel.Input) edgereel.Code {
+	switch {
+	case in.Mode > buy || in.StakeMinor <= 0 || in.StakeMinor%int64(len(lines)) != 0:
+		return edgereel.BadInput
+	case len(in.State) > 0 && !stateOK(in.State):
+		return edgereel.BadState
+	}
+	return 0
 }
 
 // stateOK accepts only what this game can have written.

@@ -4,11 +4,11 @@
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-use edgereel::{export_game, Answer, Draws, Game, Input, Output, Refusal};
+use edgereel::{export_game, Advice, Advise, Answer, Draws, Game, Input, Output, Refusal};
 
 pub struct LanternPick;
 
-export_game!(LanternPick);
+export_game!(LanternPick, advise);
 
 const SPIN: u32 = 1; // actions
 const PICK: u32 = 2;
@@ -35,6 +35,7 @@ const LANTERN_AT: [u32; REELS] = [3, 4, 7];
 struct Way(u32, u32, u32);
 
 const WAYS: [Way; 3] = [Way(4, 3, 2), Way(8, 5, 1), Way(2, 4, 3)];
+const BEST: u32 = 2; // 3.5 spins × 3 against 5 × 2 and 10 × 1
 
 /// Where a round stands. Its bytes are version, phase, spins left, multiplier.
 enum State {
@@ -48,6 +49,14 @@ const PICKING: u8 = 0;
 const FREE: u8 = 1;
 
 impl State {
+    /// Refuses what can be refused whatever the player does.
+    fn of(input: &Input) -> Result<State, Refusal> {
+        if input.mode > BUY || input.stake_minor <= 0 || input.stake_minor % LINES.len() as i64 != 0 {
+            return Err(Refusal::BadInput);
+        }
+        State::read(input.state)
+    }
+
     /// Accepts only what this game can have written.
     fn read(b: &[u8]) -> Result<State, Refusal> {
         match *b {
@@ -76,14 +85,11 @@ impl Game for LanternPick {
         r#""max_draws":3,"max_state":4,"stake_multiple_minor":5,"#,
         r#""modes":[{"id":0,"name":"base","cost_x100":100,"rtp":"0.968031141493","hit_frequency":"0.434599650432","max_win_x":241},"#,
         r#"{"id":1,"name":"buy","cost_x100":920,"rtp":"0.961987973027","hit_frequency":"0.851414664682","max_win_x":241}],"#,
-        r#""actions":[{"id":1,"name":"spin"},{"id":2,"name":"pick"}]}"#,
+        r#""actions":[{"id":1,"name":"spin"},{"id":2,"name":"pick","choices":3}]}"#,
     );
 
     fn play<D: Draws>(input: &Input, draws: &mut D, out: Output) -> Result<Answer, Refusal> {
-        if input.mode > BUY || input.stake_minor <= 0 || input.stake_minor % LINES.len() as i64 != 0 {
-            return Err(Refusal::BadInput);
-        }
-        let state = State::read(input.state)?;
+        let state = State::of(input)?;
         let (offered, choices) = match state {
             State::Picking => (PICK, WAYS.len() as u32),
             _ => (SPIN, 1),
@@ -99,6 +105,16 @@ impl Game for LanternPick {
             State::Picking => pick(input.choice, draws, out),
             State::Free { left, multiplier } => free_spin(input, left - 1, multiplier, draws, out),
         })
+    }
+}
+
+impl Advise for LanternPick {
+    fn advise(input: &Input) -> Result<Advice, Refusal> {
+        match State::of(input)? {
+            State::Opening => Err(Refusal::BadState),
+            State::Picking => Ok(Advice { action: PICK, choice: BEST }),
+            State::Free { .. } => Ok(Advice { action: SPIN, choice: 0 }),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The I/O block and what reads it.
 
-use crate::{Draws, Game, Input, Output, Refusal};
+use crate::{Advise, Draws, Game, Input, Output, Refusal};
 use core::cell::UnsafeCell;
 
 const IO: usize = 65536;
@@ -62,6 +62,15 @@ pub fn play<G: Game, D: Draws>(block: &Block, length: i32, draws: &mut D) -> i32
     };
     match G::play(&input, draws, Output::new(output)) {
         Ok(answer) => answer.code(),
+        Err(refusal) => refusal as i32,
+    }
+}
+
+/// Answers edgereel_advise: what the declared strategy does, or an error code.
+pub fn advise<G: Advise>(block: &Block, length: i32) -> i32 {
+    let (input, _) = block.halves();
+    match read(input, length).ok_or(Refusal::BadInput).and_then(|input| G::advise(&input)) {
+        Ok(advice) => (advice.choice << 5 | advice.action) as i32,
         Err(refusal) => refusal as i32,
     }
 }

@@ -33,7 +33,7 @@
 mod block;
 mod output;
 
-pub use block::{manifest, play, Block};
+pub use block::{advise, manifest, play, Block};
 pub use output::{Answer, Output};
 
 /// Most bytes of state the ABI allows.
@@ -48,6 +48,22 @@ pub trait Game {
 
     /// Evaluates one step: a function of the input and the draws alone.
     fn play<D: Draws>(input: &Input, draws: &mut D, out: Output) -> Result<Answer, Refusal>;
+}
+
+/// A game whose player decides something, and the strategy its figures hold
+/// for. Exported by `export_game!(Name, advise)`.
+pub trait Advise: Game {
+    /// What the strategy does in an open round; the input's action is 0.
+    fn advise(input: &Input) -> Result<Advice, Refusal>;
+}
+
+/// An action that is offered, and one of its choices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// Id of the action.
+    pub action: u32,
+    /// What to pick, 0 for an action that picks nothing.
+    pub choice: u32,
 }
 
 /// What the host asks for.
@@ -98,28 +114,42 @@ pub trait Draws {
 #[macro_export]
 macro_rules! export_game {
     ($game:ty) => {
+        $crate::export_game!(@minor 0, $game,);
+    };
+    ($game:ty, advise) => {
+        $crate::export_game!(@minor 1, $game,
+            #[no_mangle]
+            extern "C" fn edgereel_advise(length: i32) -> i32 {
+                $crate::advise::<$game>(&EDGEREEL_BLOCK, length)
+            }
+        );
+    };
+    (@minor $minor:literal, $game:ty, $($advise:item)?) => {
+        #[cfg(target_arch = "wasm32")]
+        static EDGEREEL_BLOCK: $crate::Block = $crate::Block::new();
+
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            static BLOCK: $crate::Block = $crate::Block::new();
+            $($advise)?
 
             #[no_mangle]
             extern "C" fn edgereel_abi_1() -> i32 {
-                0
+                $minor
             }
 
             #[no_mangle]
             extern "C" fn edgereel_io() -> *mut u8 {
-                BLOCK.address()
+                EDGEREEL_BLOCK.address()
             }
 
             #[no_mangle]
             extern "C" fn edgereel_manifest() -> i32 {
-                $crate::manifest::<$game>(&BLOCK)
+                $crate::manifest::<$game>(&EDGEREEL_BLOCK)
             }
 
             #[no_mangle]
             extern "C" fn edgereel_play(length: i32) -> i32 {
-                $crate::play::<$game, _>(&BLOCK, length, &mut $crate::HostDraws)
+                $crate::play::<$game, _>(&EDGEREEL_BLOCK, length, &mut $crate::HostDraws)
             }
 
             #[panic_handler]
