@@ -49,6 +49,8 @@ type commands struct {
 	Studio  studioGroup    `cmd:"" help:"Prove the maths of a module."`
 	Cluster clusterGroup   `cmd:"" help:"Look at the cluster."`
 	Version versionCommand `cmd:"" help:"Show the version of this program."`
+
+	GateChild gateChildCommand `cmd:"" hidden:"" help:"Check a module within limits; a node starts it."`
 }
 
 // failure is an error with its exit code.

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"os"
 
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/dev"
+	"github.com/edgereel/edgereel/cmd/edgereel/internal/gatechild"
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/nodecmd"
 )
 
@@ -43,4 +45,12 @@ func (n *nodeCommand) Run(ctx context.Context) error {
 		return &failure{nodecmd.ExitCode(err), err}
 	}
 	return nil
+}
+
+// gateChildCommand is what a node starts to check a module.
+type gateChildCommand struct{ gatechild.Options }
+
+// Run is one phase of a check.
+func (g *gateChildCommand) Run(ctx context.Context, std *streams) error {
+	return gatechild.Run(ctx, g.Options, os.Args[1:], std.in, std.out)
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package gatechild_test
+
+const raceBuild = false
