@@ -33,6 +33,7 @@ type Config struct {
 	Keys      Keys       `koanf:"keys" yaml:"keys"`
 	Peers     []Peer     `koanf:"peers" yaml:"peers"`
 	Shards    []Shard    `koanf:"shards" yaml:"shards"`
+	Registry  Registry   `koanf:"registry" yaml:"registry,omitempty"`
 	Operators []Operator `koanf:"operators" yaml:"operators"`
 	Limits    Limits     `koanf:"limits" yaml:"limits,omitempty"`
 	Raft      Raft       `koanf:"raft" yaml:"raft,omitempty"`
@@ -82,6 +83,14 @@ type Shard struct {
 	Voters []string `koanf:"voters" yaml:"voters,flow"`
 }
 
+// Registry says who keeps the registry of studios and releases.
+type Registry struct {
+	// Voters keep it, 3 or 5 in production; the voters of the first shard where
+	// none are named. Like those of a shard they are founded once: later changes
+	// of this key change nothing.
+	Voters []string `koanf:"voters" yaml:"voters,flow,omitempty"`
+}
+
 // Operator is the profile a brand is founded with. Later changes are entries
 // of the shards, not of this file.
 type Operator struct {
@@ -104,6 +113,12 @@ type Limits struct {
 	// Queue bounds the operations waiting in a shard; past it a call is
 	// refused at once.
 	Queue int `koanf:"queue" yaml:"queue,omitempty"`
+	// MaxBlobBytes bounds one stored document of a release, MaxUploads how many
+	// uploads may be unfinished and MaxUploadBytes how much they may announce
+	// together.
+	MaxBlobBytes   int64 `koanf:"max_blob_bytes" yaml:"max_blob_bytes,omitempty"`
+	MaxUploads     int   `koanf:"max_uploads" yaml:"max_uploads,omitempty"`
+	MaxUploadBytes int64 `koanf:"max_upload_bytes" yaml:"max_upload_bytes,omitempty"`
 }
 
 // Raft tunes the shards for the round trip between regions. 0 stands for the
@@ -143,6 +158,9 @@ const (
 	DefaultMaxStakeMinor   = 1_000_000
 	DefaultRatePerSecond   = 1000
 	DefaultQueue           = 4096
+	DefaultMaxBlobBytes    = 1 << 30
+	DefaultMaxUploads      = 32
+	DefaultMaxUploadBytes  = 4 << 30
 	DefaultHeartbeatMS     = 300
 	DefaultSnapshotEntries = 8192
 	DefaultSnapshotCheckMS = 30_000
@@ -168,6 +186,12 @@ func (c *Config) setDefaults() {
 	orDefault(&c.Limits.RatePerSecond, DefaultRatePerSecond)
 	orDefault(&c.Limits.Burst, int(min(2*c.Limits.RatePerSecond, 1<<20)))
 	orDefault(&c.Limits.Queue, DefaultQueue)
+	orDefault(&c.Limits.MaxBlobBytes, DefaultMaxBlobBytes)
+	orDefault(&c.Limits.MaxUploads, DefaultMaxUploads)
+	orDefault(&c.Limits.MaxUploadBytes, DefaultMaxUploadBytes)
+	if len(c.Registry.Voters) == 0 && len(c.Shards) > 0 {
+		c.Registry.Voters = c.Shards[0].Voters
+	}
 	orDefault(&c.Raft.HeartbeatMS, DefaultHeartbeatMS)
 	orDefault(&c.Raft.ElectionMS, c.Raft.HeartbeatMS)
 	orDefault(&c.Raft.LeaseMS, c.Raft.HeartbeatMS)

@@ -59,6 +59,9 @@ func TestLoad_CompletesAndResolves(t *testing.T) {
 	if !c.SharesPort() || c.Raft.LeaseMS != config.DefaultHeartbeatMS || c.Limits.Queue != config.DefaultQueue {
 		t.Errorf("defaults are missing: %+v", c)
 	}
+	if strings.Join(c.Registry.Voters, " ") != "eu-west-1 us-east-1 ap-south-1" || c.Limits.MaxUploads != config.DefaultMaxUploads {
+		t.Errorf("the registry's defaults are missing: %+v", c)
+	}
 	if c.Self().Region != "eu-west" || len(c.Votes()) != 1 || !c.HasRole(config.RoleEdge) {
 		t.Errorf("lookups: self %+v, votes %+v", c.Self(), c.Votes())
 	}
@@ -140,6 +143,9 @@ func TestLoad_Refuses(t *testing.T) {
 		"unknown voter":      {", ap-south-1]", ", ap-south-9]", `voters[2]: "ap-south-9"`},
 		"voter twice":        {", ap-south-1]", ", us-east-1]", `voters[2]: "us-east-1"`},
 		"foreign home":       {"home: eu-west", "home: sa-east", "shards[0].home"},
+		"even registry":      {"operators:", "registry: {voters: [eu-west-1, us-east-1]}\noperators:", "registry.voters: has 2"},
+		"foreign registry":   {"operators:", "registry: {voters: [eu-west-9]}\noperators:", `registry.voters[0]: "eu-west-9"`},
+		"small blobs":        {"version: 1", "version: 1\nlimits: {max_blob_bytes: 10}", "limits.max_blob_bytes"},
 		"no jurisdiction":    {"jurisdiction: demo", `jurisdiction: ""`, "operators[0].jurisdiction"},
 		"negative cycle":     {"min_cycle_ms: 0", "min_cycle_ms: -1", "operators[0].min_cycle_ms"},
 		"negative rate":      {"version: 1", "version: 1\nlimits: {rate_per_second: -1}", "limits.rate_per_second"},

@@ -97,6 +97,7 @@ func (c Config) Validate() error {
 	v.want(c.Addresses.Admin == "" || c.Addresses.Admin != c.Addresses.Public, "addresses.admin", "is also addresses.public; metrics need a port of their own")
 	c.validatePeers(v)
 	c.validateShards(v)
+	c.validateRegistry(v)
 	c.validateOperators(v)
 	c.validateNumbers(v)
 	return errors.Join(v.problems...)
@@ -164,6 +165,17 @@ func (c Config) validateShards(v *checks) {
 	}
 }
 
+func (c Config) validateRegistry(v *checks) {
+	voters := c.Registry.Voters
+	v.want(len(voters)%2 == 1 || len(c.Shards) == 0, "registry.voters", "has %d nodes; use an odd number, 3 or 5 in production", len(voters))
+	for i, voter := range voters {
+		at := fmt.Sprintf("registry.voters[%d]", i)
+		_, ok := c.Peer(voter)
+		v.want(ok, at, "%q is not in peers; add it there or correct the name", voter)
+		v.want(!slices.Contains(voters[:i], voter), at, "%q is listed twice", voter)
+	}
+}
+
 func (c Config) validateOperators(v *checks) {
 	ids := map[string]bool{}
 	for i, o := range c.Operators {
@@ -183,6 +195,9 @@ func (c Config) validateNumbers(v *checks) {
 	v.want(l.RatePerSecond > 0, "limits.rate_per_second", "must be positive")
 	v.want(l.Burst > 0, "limits.burst", "must be positive")
 	v.want(l.Queue > 0, "limits.queue", "must be positive")
+	v.want(l.MaxBlobBytes >= 1<<20, "limits.max_blob_bytes", "is %d; modules need at least 1048576", l.MaxBlobBytes)
+	v.want(l.MaxUploads > 0, "limits.max_uploads", "must be positive")
+	v.want(l.MaxUploadBytes >= l.MaxBlobBytes, "limits.max_upload_bytes", "is %d; one blob may announce %d already", l.MaxUploadBytes, l.MaxBlobBytes)
 	v.want(r.HeartbeatMS >= minHeartbeatMS, "raft.heartbeat_ms", "is %d; below %d a busy machine loses its leaders", r.HeartbeatMS, minHeartbeatMS)
 	v.want(r.ElectionMS >= r.HeartbeatMS, "raft.election_ms", "is %d; it may not be below heartbeat_ms (%d)", r.ElectionMS, r.HeartbeatMS)
 	v.want(r.LeaseMS > 0 && r.LeaseMS <= r.HeartbeatMS, "raft.lease_ms", "is %d; it must be positive and at most heartbeat_ms (%d)", r.LeaseMS, r.HeartbeatMS)

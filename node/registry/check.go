@@ -139,8 +139,6 @@ func (r *Release) check(signed bool) *Refusal {
 		return invalid("a release names its module and its size")
 	case signed && (r.Envelope.IsZero() || r.ParSheet.IsZero() || r.KeyID == ""):
 		return invalid("a release names its envelope, its PAR sheet and the key that signed it")
-	case r.FuelPerStep < 0:
-		return invalid("fuel of %d per step is negative", r.FuelPerStep)
 	}
 	if refusal := checkText("profile", r.Profile, 32, false); refusal != nil {
 		return refusal
@@ -152,15 +150,15 @@ func checkModes(modes []Mode) *Refusal {
 	if len(modes) == 0 || len(modes) > maxModes {
 		return invalid("a release has 1 to %d bet modes, this one %d", maxModes, len(modes))
 	}
-	names := map[string]bool{}
+	names, ids := map[string]bool{}, map[uint32]bool{}
 	for _, m := range modes {
 		if refusal := checkText("the name of a mode", m.Name, 64, true); refusal != nil {
 			return refusal
 		}
-		if names[m.Name] {
-			return invalid("mode %s is listed twice", m.Name)
+		if names[m.Name] || ids[m.ID] {
+			return invalid("mode %s or its id %d is listed twice", m.Name, m.ID)
 		}
-		names[m.Name] = true
+		names[m.Name], ids[m.ID] = true, true
 		if m.CostX100 <= 0 || m.MaxWinX < 0 {
 			return invalid("mode %s has no cost, or a negative greatest win", m.Name)
 		}

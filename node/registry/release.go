@@ -102,10 +102,12 @@ type Release struct {
 	ParSheet    Digest `json:"par_sheet"`
 	Report      Digest `json:"report"`
 
-	// Profile and FuelPerStep are what a step of it may cost.
-	Profile     string `json:"profile,omitempty"`
-	FuelPerStep int64  `json:"fuel_per_step,omitempty"`
-	Modes       []Mode `json:"modes"`
+	// MeterVersion and FuelPerStep decide which steps end for want of fuel, on
+	// every node alike; 0 for a table. Profile is the class of a module.
+	Profile      string `json:"profile,omitempty"`
+	MeterVersion uint16 `json:"meter_version,omitempty"`
+	FuelPerStep  uint64 `json:"fuel_per_step,omitempty"`
+	Modes        []Mode `json:"modes"`
 
 	// Played is set for good once wallets could play it.
 	Played bool `json:"played,omitempty"`

@@ -90,12 +90,13 @@ func (s *State) KeyOf(id string) (studio string, key Key, ok bool) {
 
 // Build is a release as a shard's catalogue needs it.
 type Build struct {
-	Version     string
-	Digest      Digest
-	Kind        string
-	Profile     string
-	FuelPerStep int64
-	Modes       []Mode
+	Version      string
+	Digest       Digest
+	Kind         string
+	Profile      string
+	MeterVersion uint16
+	FuelPerStep  uint64
+	Modes        []Mode
 }
 
 // Desired is what every shard should run of a game.
@@ -155,7 +156,10 @@ func (s *State) AllDesired() []Desired {
 }
 
 func build(r *Release) *Build {
-	return &Build{Version: r.Version, Digest: r.Module, Kind: r.Kind, Profile: r.Profile, FuelPerStep: r.FuelPerStep, Modes: r.Modes}
+	return &Build{
+		Version: r.Version, Digest: r.Module, Kind: r.Kind, Profile: r.Profile,
+		MeterVersion: r.MeterVersion, FuelPerStep: r.FuelPerStep, Modes: r.Modes,
+	}
 }
 
 // ModulesToHold lists the modules every node should have: of all releases that

@@ -62,7 +62,7 @@ func release(game string, n byte) registry.Release {
 	return registry.Release{
 		Game: game, Version: fmt.Sprintf("1.%d.0", n), Studio: "acme", KeyID: registry.KeyID(key(1)), Kind: "wasm",
 		Module: digest(n), ModuleBytes: 1000, Envelope: digest(100 + n), ParSheet: digest(200 + n),
-		Profile: "pure", FuelPerStep: 1000,
+		Profile: "pure", MeterVersion: 1, FuelPerStep: 1000,
 		Modes: []registry.Mode{{Name: "base", CostX100: 100, RTP: "0.96", HitFrequency: "0.25", MaxWinX: 5000}},
 	}
 }
@@ -305,7 +305,7 @@ func TestState_ChangedReturn(t *testing.T) {
 	third.Variant = "94"
 	d.must(t, "ann", push(third))
 	same := release("reels", 4)
-	same.Modes = []registry.Mode{{Name: "base", CostX100: 100, RTP: "24/25", MaxWinX: 5000}, {Name: "buy", CostX100: 5000, RTP: "0.965", MaxWinX: 5000}}
+	same.Modes = []registry.Mode{{Name: "base", CostX100: 100, RTP: "24/25", MaxWinX: 5000}, {ID: 1, Name: "buy", CostX100: 5000, RTP: "0.965", MaxWinX: 5000}}
 	d.must(t, "ann", push(same))
 	// Another game id of the same family and variant is the same game.
 	cousin := release("wheels", 5)
