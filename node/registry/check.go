@@ -137,6 +137,8 @@ func (r *Release) check(signed bool) *Refusal {
 		return invalid("kind %q is neither wasm nor table", r.Kind)
 	case r.Module.IsZero() || r.ModuleBytes <= 0:
 		return invalid("a release names its module and its size")
+	case r.StakeMultipleMinor <= 0:
+		return invalid("a stake has to be a multiple of something positive, not of %d", r.StakeMultipleMinor)
 	case signed && (r.Envelope.IsZero() || r.ParSheet.IsZero() || r.KeyID == ""):
 		return invalid("a release names its envelope, its PAR sheet and the key that signed it")
 	}

@@ -107,7 +107,9 @@ type Release struct {
 	Profile      string `json:"profile,omitempty"`
 	MeterVersion uint16 `json:"meter_version,omitempty"`
 	FuelPerStep  uint64 `json:"fuel_per_step,omitempty"`
-	Modes        []Mode `json:"modes"`
+	// StakeMultipleMinor is the smallest stake; every other is a multiple.
+	StakeMultipleMinor int64  `json:"stake_multiple_minor"`
+	Modes              []Mode `json:"modes"`
 
 	// Played is set for good once wallets could play it.
 	Played bool `json:"played,omitempty"`

@@ -96,7 +96,9 @@ type Build struct {
 	Profile      string
 	MeterVersion uint16
 	FuelPerStep  uint64
-	Modes        []Mode
+	// StakeMultipleMinor is the smallest stake; every other is a multiple.
+	StakeMultipleMinor int64
+	Modes              []Mode
 }
 
 // Desired is what every shard should run of a game.
@@ -158,7 +160,7 @@ func (s *State) AllDesired() []Desired {
 func build(r *Release) *Build {
 	return &Build{
 		Version: r.Version, Digest: r.Module, Kind: r.Kind, Profile: r.Profile,
-		MeterVersion: r.MeterVersion, FuelPerStep: r.FuelPerStep, Modes: r.Modes,
+		MeterVersion: r.MeterVersion, FuelPerStep: r.FuelPerStep, StakeMultipleMinor: r.StakeMultipleMinor, Modes: r.Modes,
 	}
 }
 

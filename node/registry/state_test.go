@@ -62,7 +62,7 @@ func release(game string, n byte) registry.Release {
 	return registry.Release{
 		Game: game, Version: fmt.Sprintf("1.%d.0", n), Studio: "acme", KeyID: registry.KeyID(key(1)), Kind: "wasm",
 		Module: digest(n), ModuleBytes: 1000, Envelope: digest(100 + n), ParSheet: digest(200 + n),
-		Profile: "pure", MeterVersion: 1, FuelPerStep: 1000,
+		Profile: "pure", MeterVersion: 1, FuelPerStep: 1000, StakeMultipleMinor: 10,
 		Modes: []registry.Mode{{Name: "base", CostX100: 100, RTP: "0.96", HitFrequency: "0.25", MaxWinX: 5000}},
 	}
 }
