@@ -1,0 +1,2 @@
+// Package sdk carries the guest kits.
+package sdk
