@@ -58,6 +58,9 @@ func newSpinner(tb testing.TB, wasm []byte) *spinner {
 	s.fuel, _ = mod.ExportedGlobal(meter.FuelExport).(api.MutableGlobal)
 	s.depth, _ = mod.ExportedGlobal(meter.StackExport).(api.MutableGlobal)
 	s.play = mod.ExportedFunction("edgereel_play")
+	if s.depth != nil {
+		s.depth.Set(meter.StackSlots) // a call that returns gives its slots back
+	}
 	s.refuel()
 	io, err := mod.ExportedFunction("edgereel_io").Call(ctx)
 	if err != nil {
@@ -73,7 +76,6 @@ func newSpinner(tb testing.TB, wasm []byte) *spinner {
 func (s *spinner) refuel() {
 	if s.fuel != nil {
 		s.fuel.Set(1_000_000)
-		s.depth.Set(meter.StackSlots)
 	}
 }
 

@@ -22,9 +22,12 @@ type function struct {
 
 	scopes  []scope // 0 the function, then as they begin
 	loops   int
-	open    []int   // scope of each open block, where the walk is
-	entered []int   // scope at the start of each open block
-	moved   []int64 // by open block: values that a branch to it moves
+	open    []int           // scope of each open block, where the walk is
+	entered []int           // scope at the start of each open block
+	counts  []countedLoop   // loops that may count, of those open
+	set     map[uint32]bool // locals that have been set so far
+	past    [3]int          // offsets of the last instructions, the oldest first
+	moved   []int64         // by open block: values that a branch to it moves
 	edits   []edit
 	lengths bool // it needs the local for a length
 	folded  bool // its callers pay for it, see fold
@@ -43,11 +46,12 @@ type callSite struct {
 type scope struct {
 	weight int64
 	loop   bool
-	// outer is the scope that goes on where this one begins, for a scope that is
-	// no loop: what is too small to be worth a payment is paid there.
+	// outer is the scope that goes on where this one begins: what is too small
+	// to be worth a payment is paid there.
 	outer  int
-	merged int64 // weight of scopes that are paid for here
-	gone   bool  // paid for in outer
+	merged int64        // weight of scopes that are paid for here
+	gone   bool         // paid for in outer
+	count  *countedLoop // of a loop that is paid for in front of it
 }
 
 type editKind byte
@@ -60,6 +64,7 @@ const (
 	editGrow                       // pay for the memory that moves
 	editBeforeAny                  // as editBefore, through the table
 	editAfterwards                 // as editAfter, through the table
+	editCount                      // pay for all rounds of a loop
 	editReturn                     // the function ends here
 	editSingle                     // make the f32 on the stack the one NaN
 	editDouble                     // make the f64 on the stack the one NaN
@@ -92,9 +97,11 @@ type grain struct {
 	scope int64 // weight of a scope that does not go on behind a block
 	least int64 // of a scope with a payment of its own
 	fold  int64 // at most, of a function that its callers pay for
+	// bounded, at most, of all rounds of a loop that the code around it pays for.
+	bounded int64
 }
 
-func defaultGrain() grain { return grain{scope: 256, least: 16, fold: 256} }
+func defaultGrain() grain { return grain{scope: 256, least: 16, fold: 256, bounded: 1024} }
 
 // params and results count the values of a signature.
 func params(sig string) int  { return strings.IndexByte(sig, '>') }
@@ -122,6 +129,7 @@ func (f *function) scan() error {
 	f.locals = int(total)
 	f.decls = r.b[from:r.at]
 	f.scopes, f.open, f.entered = []scope{{weight: weightEntry + int64(total) + int64(len(f.sig))}}, []int{0}, []int{0}
+	f.past, f.set = [3]int{-1, -1, -1}, map[uint32]bool{}
 	f.moved = []int64{int64(results(f.sig))}
 	f.edits = append(f.edits, edit{at: r.at, kind: editCharge})
 	for r.more() && len(f.open) > 0 {
@@ -157,28 +165,36 @@ func (f *function) instruction() error {
 	op := r.byte()
 	f.values++
 	weight := int64(1)
+	defer func() { f.past = [3]int{f.past[1], f.past[2], at} }()
 	switch {
 	case op <= 0x01, op == 0x1a, op == 0x1b:
 	case op == 0x0f:
+		f.left()
 		f.edits = append(f.edits, edit{at: at, kind: editReturn})
 	case op == 0x05:
 		f.blocks++
+		f.otherwise()
 		f.open[len(f.open)-1] = f.entered[len(f.open)-1] // not by way of the other branch
 	case op == 0x0b:
 		f.charge(1)
 		top := len(f.open) - 1
 		f.open, f.entered, f.moved = f.open[:top], f.entered[:top], f.moved[:top]
+		f.ended(at)
 		f.rejoin()
 		return nil
 	case op >= 0x02 && op <= 0x04:
-		return f.block(op)
+		return f.block(at, op)
 	case op == 0x0c, op == 0x0d:
 		f.blocks += int(op - 0x0c)
-		weight += f.moves(r.u32())
+		label := r.u32()
+		f.branched(at, label)
+		weight += f.moves(label)
+	case op == 0x21, op == 0x22:
+		f.assigned(at, r.u32())
 	case op >= 0x20 && op <= 0x24:
 		r.u32()
 	case op == 0x0e:
-		last, err := f.branchTable()
+		last, err := f.branchTable(at)
 		if err != nil {
 			return err
 		}
@@ -222,7 +238,7 @@ func (f *function) instruction() error {
 }
 
 // block opens a block, loop or if.
-func (f *function) block(op byte) error {
+func (f *function) block(at int, op byte) error {
 	r := &f.r
 	f.blocks++
 	sig := ">"
@@ -256,8 +272,11 @@ func (f *function) block(op byte) error {
 	f.charge(int64(len(sig)) + merge)
 	in, moved := f.open[len(f.open)-1], int64(results(sig))
 	if op == 0x03 {
+		if c == 0x40 {
+			f.count(at)
+		}
 		moved = int64(params(sig))
-		in = f.begin(scope{weight: merge, loop: true}, len(f.open)+1)
+		in = f.begin(scope{weight: merge, loop: true, outer: in}, len(f.open)+1)
 		f.loops++
 	}
 	f.open, f.entered, f.moved = append(f.open, in), append(f.entered, in), append(f.moved, moved)
@@ -296,6 +315,16 @@ func (f *function) join() {
 	}
 }
 
+// repeats tells whether a loop is left that pays for its rounds itself.
+func (f *function) repeats() bool {
+	for _, s := range f.scopes {
+		if s.loop && !s.gone {
+			return true
+		}
+	}
+	return false
+}
+
 // total is what one run of the function costs, without what it calls.
 func (f *function) total() (weight int64) {
 	for _, s := range f.scopes {
@@ -314,7 +343,7 @@ func (f *function) moves(label uint32) int64 {
 
 // branchTable passes the targets and returns the last one; all of them take
 // the same values.
-func (f *function) branchTable() (last uint32, err error) {
+func (f *function) branchTable(at int) (last uint32, err error) {
 	r := &f.r
 	n := r.u32()
 	if uint64(n) > uint64(f.m.limits.BranchTable) {
@@ -323,6 +352,7 @@ func (f *function) branchTable() (last uint32, err error) {
 	f.blocks++
 	for range uint64(n) + 1 {
 		last = r.u32()
+		f.branched(at, last)
 	}
 	return last, nil
 }
@@ -416,17 +446,19 @@ func (f *function) body() []byte {
 	return append(c.out, f.r.b[last])
 }
 
-// cached tells whether the function keeps the fuel in a local. It needs a
-// block type for its results, so it must not have several.
-func (f *function) cached() bool { return !f.folded && f.payments() > 1 && results(f.sig) <= 1 }
-
-func (f *function) payments() (n int) {
+// cached tells whether the function keeps the fuel in a local, because it pays
+// in rounds of a loop. It needs a block type for its results, so it must not
+// have several.
+func (f *function) cached() bool {
+	if f.folded || results(f.sig) > 1 {
+		return false
+	}
 	for _, s := range f.scopes {
-		if !s.gone {
-			n++
+		if s.loop && !s.gone && s.count == nil {
+			return true
 		}
 	}
-	return n
+	return false
 }
 
 // add writes the code of one edit.
@@ -434,7 +466,7 @@ func (f *function) add(c *coder, e edit) {
 	switch e.kind {
 	case editCharge:
 		scope := &f.scopes[e.what]
-		if f.folded || scope.gone {
+		if f.folded || scope.gone || scope.count != nil {
 			return
 		}
 		if e.what > 0 {
@@ -444,6 +476,10 @@ func (f *function) add(c *coder, e edit) {
 		c.enter(scope.weight)
 		if c.cached {
 			c.open(f.blockType())
+		}
+	case editCount:
+		if scope := &f.scopes[e.what]; scope.count != nil && !scope.gone {
+			c.payCount(scope.count, scope.weight, uint64(e.open))
 		}
 	case editBefore, editAfter:
 		callee := int(e.what) - f.m.imports

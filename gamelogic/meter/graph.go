@@ -47,7 +47,7 @@ func (m *module) measure() {
 }
 
 // fold finds the functions that cost little and always the same, and has every
-// caller pay for them at the call: those without loops and bulk instructions
+// caller pay for them at the call: those without bulk instructions and loops of their own payment
 // that call nothing but imports and functions of the same kind, and that
 // nothing but a direct call can reach. Such a function does not touch the
 // fuel. It needs the heights.
@@ -71,7 +71,7 @@ func (m *module) fold() {
 	visit = func(i int) {
 		done[i] = true
 		f := m.bodies[i]
-		candidate := !reached[i] && !m.escapes && !f.indirect && !f.lengths && f.loops == 0 && m.height[i] != unbounded
+		candidate := !reached[i] && !m.escapes && !f.indirect && !f.lengths && m.height[i] != unbounded
 		for _, call := range f.calls {
 			j := int(call.callee) - m.imports
 			if !done[j] {
@@ -83,7 +83,8 @@ func (m *module) fold() {
 				candidate = false
 			}
 		}
-		f.folded = candidate && f.total() <= m.grain.fold
+		f.settleLoops()
+		f.folded = candidate && !f.repeats() && f.total() <= m.grain.fold
 		if !f.folded {
 			f.join()
 		}

@@ -73,6 +73,23 @@ func (r *reader) u32() uint32 {
 	return 0
 }
 
+// i32 reads a signed number of 32 bits.
+func (r *reader) i32() int32 {
+	var v uint64
+	for shift := 0; shift < 35; shift += 7 {
+		c := r.byte()
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			if shift < 28 && c&0x40 != 0 {
+				v |= ^uint64(0) << (shift + 7)
+			}
+			return int32(uint32(v))
+		}
+	}
+	r.fail(errLEB)
+	return 0
+}
+
 // skipSigned passes a signed LEB128 of at most n bytes; its value does not matter here.
 func (r *reader) skipSigned(n int) {
 	for range n {

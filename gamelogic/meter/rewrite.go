@@ -128,17 +128,17 @@ func (c *coder) op(op byte, index uint64) {
 	c.out = binary.AppendUvarint(c.out, index)
 }
 
-func (c *coder) i32(v int) { c.constant(0x41, int64(v)) }
+func (c *coder) i32(v int) { c.signed(0x41, int64(v)) }
 
-func (c *coder) i64(v int64) { c.constant(0x42, v) }
+func (c *coder) i64(v int64) { c.signed(0x42, v) }
 
-// constant pushes a value that is not negative.
-func (c *coder) constant(op byte, v int64) {
+// signed pushes a constant.
+func (c *coder) signed(op byte, v int64) {
 	c.out = append(c.out, op)
 	for {
 		b := byte(v & 0x7f)
 		v >>= 7
-		if v == 0 && b&0x40 == 0 {
+		if v == 0 && b&0x40 == 0 || v == -1 && b&0x40 != 0 {
 			c.out = append(c.out, b)
 			return
 		}
