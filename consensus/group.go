@@ -200,6 +200,12 @@ func (g *Group) Snapshot() error {
 // leaves no request unknown. It tries until ctx ends.
 func (g *Group) Drain(ctx context.Context) error {
 	g.drainOnce.Do(func() { close(g.draining) })
+	return g.GiveAway(ctx)
+}
+
+// GiveAway makes another voter lead between two entries, trying until ctx ends.
+// It is done at once where this replica does not lead, or nobody else could.
+func (g *Group) GiveAway(ctx context.Context) error {
 	m := move{ctx: ctx, done: make(chan error, 1)}
 	select {
 	case g.moves <- m:

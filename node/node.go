@@ -13,12 +13,14 @@ import (
 
 	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/node/config"
+	"github.com/edgereel/edgereel/node/leader"
 	"github.com/edgereel/edgereel/node/membership"
 	"github.com/edgereel/edgereel/node/router"
 	"github.com/edgereel/edgereel/node/seeds"
 	"github.com/edgereel/edgereel/node/telemetry"
 	"github.com/edgereel/edgereel/storage"
 	"github.com/edgereel/edgereel/transport"
+	"github.com/edgereel/edgereel/wallet"
 )
 
 // methodForward is the mesh call of a forwarded request.
@@ -46,6 +48,10 @@ type Node struct {
 	store     *storage.Store
 	host      *gamelogic.Host
 	modules   modulesOf
+	// times are those of this node's evaluations. fetchModule asks for a module
+	// that this node lacks and returns at once; nil where nobody delivers any.
+	times       *leader.Times
+	fetchModule func(digest wallet.Hash)
 	ring      *seeds.Ring
 	directory *seeds.Directory
 	tokens    *seeds.Tokens
@@ -84,7 +90,7 @@ func New(ctx context.Context, opts Options) (*Node, error) {
 	}
 	n := &Node{
 		opts: opts, cfg: opts.Config, tel: opts.Telemetry, log: opts.Telemetry.Log, now: opts.Now,
-		replicas: map[uint32]*replica{}, led: map[uint32]bool{},
+		replicas: map[uint32]*replica{}, led: map[uint32]bool{}, times: leader.NewTimes(),
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	for _, start := range []func() error{

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ import (
 const (
 	methodClock   = "clock"
 	methodSegment = "segment"
+	methodTallies = "tallies"
 )
 
 const (
@@ -84,6 +86,17 @@ func (p *peers) clock(ctx context.Context, node string) (int64, error) {
 		return 0, err
 	}
 	return reply.GetUnixMs(), nil
+}
+
+// ledgerVersion asks a node for the newest version of the ledger its build
+// knows.
+func (p *peers) ledgerVersion(ctx context.Context, node string) (uint8, error) {
+	var reply edgereelv1.ClockReply
+	if err := p.call(ctx, node, methodClock, &edgereelv1.ClockRequest{Version: peerVersion}, &reply); err != nil {
+		return 0, err
+	}
+	// A build that does not say knows the first one.
+	return uint8(min(max(reply.GetLedgerVersion(), 1), math.MaxUint8)), nil
 }
 
 func (p *peers) call(ctx context.Context, node, method string, req, reply proto.Message) error {
@@ -163,7 +176,13 @@ func (n *Node) servePeer(ctx context.Context, peer transport.Identity, method st
 	case methodForward:
 		return n.router.ServeForwarded(ctx, body)
 	case methodClock:
-		return proto.Marshal(&edgereelv1.ClockReply{Version: peerVersion, UnixMs: n.now().UnixMilli()})
+		return proto.Marshal(&edgereelv1.ClockReply{Version: peerVersion, UnixMs: n.now().UnixMilli(), LedgerVersion: uint32(wallet.Version)})
+	case methodTallies:
+		var req edgereelv1.TalliesRequest
+		if err := proto.Unmarshal(body, &req); err != nil {
+			return nil, fmt.Errorf("read tallies request: %w", err)
+		}
+		return n.serveTallies(&req)
 	case methodSegment:
 		var req edgereelv1.SegmentRequest
 		if err := proto.Unmarshal(body, &req); err != nil {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -55,7 +56,7 @@ func (n *Node) openReplica(shard config.Shard) (*replica, error) {
 	r.group, err = consensus.Open(consensus.Config{
 		Cluster: n.cfg.Cluster, Shard: shard.ID, Node: n.cfg.Node, Voters: shard.Voters, Home: n.homeVoter(shard),
 		Timers: n.timers(), Logs: logs, Stable: logs, Snapshots: snapshots,
-		Transport: stream, Journal: r.journal, Peers: n.peers, Bootstrap: n.bootstrap,
+		Transport: stream, Journal: r.journal, Peers: n.peers, Bootstrap: n.bootstrap, LedgerVersion: n.peers.ledgerVersion,
 		Now: n.now, Rand: n.opts.Rand, Logger: n.log, RaftLogger: raftLog, Observer: observer{n}, OnFatal: n.fatal,
 		QueueSize: n.cfg.Limits.Queue,
 	})
@@ -63,12 +64,35 @@ func (n *Node) openReplica(shard config.Shard) (*replica, error) {
 		return r, errors.Join(err, stream.Close())
 	}
 	n.router.Attach(shard.ID, leader.New(leader.Config{
-		Node: n.cfg.Node, Shard: shard.ID, Group: r.group, Journal: r.journal, Modules: n.host,
+		Node: n.cfg.Node, Shard: shard.ID, Group: r.group, Journal: r.journal, Modules: rounds.Hosted{Host: n.host},
 		Seeds: n.ring, Directory: n.directory, Metrics: n.tel.Metrics, Now: n.now, Rand: n.opts.Rand, Logger: n.log,
 		MaxStakeMinor: n.cfg.Limits.MaxStakeMinor,
+		Fetch:         n.wantModule, GiveAway: func() { n.giveAway(r) }, Times: n.times,
 	}), r.group)
 	return r, nil
 }
+
+// wantModule asks for a module that a round of a shard needs; it returns at
+// once. A node without a store of releases runs what it was built with.
+func (n *Node) wantModule(digest wallet.Hash) {
+	if n.fetchModule != nil {
+		n.fetchModule(digest)
+	}
+}
+
+// giveAway looks for another leader of a shard; it returns at once.
+func (n *Node) giveAway(r *replica) {
+	n.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, giveAwayTimeout)
+		defer cancel()
+		if err := r.group.GiveAway(ctx); err != nil {
+			n.log.Warn("leadership not given away", "shard", r.shard.ID, "error", err)
+		}
+	})
+}
+
+// giveAwayTimeout bounds looking for another leader, since requests wait.
+const giveAwayTimeout = 2 * time.Second
 
 // raftTimeout bounds one exchange between voters.
 const raftTimeout = 2 * time.Second

@@ -16,6 +16,7 @@ import (
 	"github.com/edgereel/edgereel/node/audit"
 	"github.com/edgereel/edgereel/node/gateway"
 	"github.com/edgereel/edgereel/node/membership"
+	"github.com/edgereel/edgereel/node/rounds"
 	"github.com/edgereel/edgereel/node/router"
 	"github.com/edgereel/edgereel/node/seeds"
 	"github.com/edgereel/edgereel/storage"
@@ -232,7 +233,7 @@ func (n *Node) gossipedLeader(shard uint32) string {
 }
 
 func (n *Node) startPublic() error {
-	auditor := &audit.Service{Node: n.cfg.Node, Modules: n.host, Seeds: n.ring}
+	auditor := &audit.Service{Node: n.cfg.Node, Modules: rounds.Hosted{Host: n.host}, Seeds: n.ring}
 	for _, s := range n.cfg.Votes() {
 		r := n.replicas[s.ID]
 		auditor.Replicas = append(auditor.Replicas, audit.Replica{Shard: s.ID, State: r.group, Journal: r.journal})

@@ -73,7 +73,12 @@ func (s openSeeds) Open(_ []byte, _ string, _ [16]byte, session uint64, _ uint32
 // modules gives the audit service what it replays with.
 type modules map[wallet.Hash]*gamelogic.Module
 
-func (m modules) Module(digest [32]byte) *gamelogic.Module { return m[digest] }
+func (m modules) Game(digest [32]byte) gamelogic.Game {
+	if g := m[digest]; g != nil {
+		return g
+	}
+	return nil
+}
 
 // world is a cluster of three nodes with one shard and one wallet, played for
 // real. It makes the history that goes with it.

@@ -20,6 +20,7 @@ import (
 	"github.com/edgereel/edgereel/node/audit"
 	"github.com/edgereel/edgereel/node/internal/oneshard"
 	"github.com/edgereel/edgereel/node/leader"
+	"github.com/edgereel/edgereel/node/rounds"
 	"github.com/edgereel/edgereel/node/seeds"
 	"github.com/edgereel/edgereel/wallet"
 )
@@ -46,11 +47,11 @@ func newPlayed(t *testing.T) *played {
 	t.Helper()
 	p := &played{Shard: oneshard.New(t)}
 	p.audit = &audit.Service{
-		Node: "n", Modules: p.Host, Seeds: p.Ring, Replicas: []audit.Replica{{Shard: oneshard.Number, State: p.Shard, Journal: p.Shard}},
+		Node: "n", Modules: rounds.Hosted{Host: p.Host}, Seeds: p.Ring, Replicas: []audit.Replica{{Shard: oneshard.Number, State: p.Shard, Journal: p.Shard}},
 	}
 	id := p.Wallet(t, 1, oneshard.Operator, 1_000_000).String()
 	service := leader.New(leader.Config{
-		Node: "n", Shard: oneshard.Number, Group: p.Shard, Journal: p.Shard, Modules: p.Host, Seeds: p.Ring, Directory: p.Directory,
+		Node: "n", Shard: oneshard.Number, Group: p.Shard, Journal: p.Shard, Modules: rounds.Hosted{Host: p.Host}, Seeds: p.Ring, Directory: p.Directory,
 		Metrics: silent{}, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	})
 	who := &edgereelv1.Principal{Operator: oneshard.Operator, Wallet: id}

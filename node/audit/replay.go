@@ -131,7 +131,7 @@ func (p *Replayer) step(seq uint64, req wallet.PlayRequest, basis wallet.Basis, 
 	r := s.round
 	if r == nil {
 		r = &round{stake: req.StakeMinor}
-		if m := p.modules.Module(basis.Digest); m != nil {
+		if m := p.modules.Game(basis.Digest); m != nil {
 			for _, mode := range m.Manifest().Modes {
 				if mode.Name == req.Mode {
 					r.mode = wallet.Mode{ID: mode.ID, Name: mode.Name}
@@ -168,7 +168,7 @@ func (p *Replayer) check(ctx context.Context, epoch uint32, req wallet.PlayReque
 	case *wallet.Incident:
 		meta = o.Meta
 	}
-	again, err := rounds.Evaluate(ctx, p.modules, (*gamelogic.Module).Replay, meta, req, ev, seed)
+	again, err := rounds.Evaluate(ctx, p.modules, gamelogic.Game.Replay, meta, req, ev, seed)
 	if err != nil {
 		return "the step does not evaluate again: " + err.Error()
 	}

@@ -72,7 +72,8 @@ type Metrics interface {
 	Evaluated(game string, took time.Duration)
 }
 
-// Config is what a service is made of; all fields are required.
+// Config is what a service is made of; all fields but the last four are
+// required.
 type Config struct {
 	Node      string
 	Shard     uint32
@@ -87,6 +88,14 @@ type Config struct {
 	Logger    *slog.Logger
 	// MaxStakeMinor bounds the stakes of games enabled here.
 	MaxStakeMinor int64
+	// Fetch asks for a module that a round needs and this node lacks, GiveAway
+	// for another leader where it did not arrive within ModuleWait, 0 for 5 s.
+	// Both return at once, and are called from the proposer's goroutine.
+	Fetch      func(digest wallet.Hash)
+	GiveAway   func()
+	ModuleWait time.Duration
+	// Times takes how long evaluations take, per module.
+	Times *Times
 }
 
 // Service answers the calls of one shard.
@@ -96,10 +105,14 @@ type Service struct {
 	// started counts as the last round of every wallet after a restart.
 	started time.Time
 	cycles  cycles
+	lacking lacking
 }
 
 // New makes the service of one shard.
 func New(cfg Config) *Service {
+	if cfg.ModuleWait <= 0 {
+		cfg.ModuleWait = defaultModuleWait
+	}
 	return &Service{cfg: cfg, started: cfg.Now(), cycles: cycles{until: map[wallet.ID]time.Time{}}}
 }
 

@@ -18,6 +18,7 @@ import (
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/node/internal/oneshard"
 	"github.com/edgereel/edgereel/node/leader"
+	"github.com/edgereel/edgereel/node/rounds"
 	"github.com/edgereel/edgereel/node/seeds"
 	"github.com/edgereel/edgereel/wallet"
 )
@@ -55,7 +56,7 @@ func newBench(t *testing.T, operator string, change func(*leader.Config)) *bench
 	b.wallet = b.Wallet(t, 1, operator, 100_000)
 	b.who = &edgereelv1.Principal{Operator: operator, Player: "ann", Wallet: b.wallet.String(), Roles: []string{"player"}}
 	cfg := leader.Config{
-		Node: "n", Shard: oneshard.Number, Group: b.Shard, Journal: b.Shard, Modules: b.Host, Seeds: b.Ring, Directory: b.Directory,
+		Node: "n", Shard: oneshard.Number, Group: b.Shard, Journal: b.Shard, Modules: rounds.Hosted{Host: b.Host}, Seeds: b.Ring, Directory: b.Directory,
 		Metrics: b.metrics, Now: func() time.Time { return b.now }, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	}
 	if change != nil {
@@ -275,7 +276,7 @@ func TestSeedKeys(t *testing.T) {
 	session := b.open(t)
 	own := b.service
 	b.service = leader.New(leader.Config{
-		Node: "n", Shard: oneshard.Number, Group: b.Shard, Journal: b.Shard, Modules: b.Host, Seeds: other, Directory: b.Directory,
+		Node: "n", Shard: oneshard.Number, Group: b.Shard, Journal: b.Shard, Modules: rounds.Hosted{Host: b.Host}, Seeds: other, Directory: b.Directory,
 		Metrics: b.metrics, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	})
 	entries := b.Entries()

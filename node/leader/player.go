@@ -174,11 +174,17 @@ func (s *Service) evaluate(ctx context.Context, call *Call, step wallet.PlayRequ
 	// A step is evaluated to its end: a caller that leaves must not decide
 	// whether an outcome it could have seen is recorded.
 	start := time.Now()
-	op, err := rounds.Evaluate(context.WithoutCancel(ctx), s.cfg.Modules, (*gamelogic.Module).Play, meta(call, ""), step, ev, seed)
+	op, err := rounds.Evaluate(context.WithoutCancel(ctx), s.cfg.Modules, gamelogic.Game.Play, meta(call, ""), step, ev, seed)
 	if refusal := (*wallet.Refusal)(nil); err != nil && !errors.As(err, &refusal) {
+		s.missed(ev.Digest, err)
 		return nil, notReady(err)
 	}
-	s.cfg.Metrics.Evaluated(ev.Game, time.Since(start))
+	took := time.Since(start)
+	s.cfg.Metrics.Evaluated(ev.Game, took)
+	if s.cfg.Times != nil {
+		s.cfg.Times.Observe(ev.Digest, took, s.cfg.Now())
+	}
+	s.lacking.found(ev.Digest)
 	return op, err
 }
 

@@ -16,25 +16,66 @@ import (
 	"github.com/edgereel/edgereel/wallet"
 )
 
-// Modules finds a loaded module by digest; nil when this node lacks it.
+// Modules finds a loaded game by digest; nil when this node lacks it.
 type Modules interface {
-	Module(digest [32]byte) *gamelogic.Module
+	Game(digest [32]byte) gamelogic.Game
 }
 
-// ErrNoModule means that this node cannot evaluate the step now; another may.
-var ErrNoModule = errors.New("module is not loaded on this node")
+// Hosted finds the modules that a host has loaded.
+type Hosted struct{ Host *gamelogic.Host }
 
-// Player evaluates a step: in a pooled instance for a player, in a fresh one
-// for a verifier.
-type Player func(m *gamelogic.Module, ctx context.Context, s gamelogic.Step) (gamelogic.Outcome, error)
+// Game gives a loaded module, nil for any other digest.
+func (h Hosted) Game(digest [32]byte) gamelogic.Game {
+	if m := h.Host.Module(digest); m != nil {
+		return m
+	}
+	return nil
+}
+
+// Why this node cannot evaluate a step now; another may.
+var (
+	ErrNoModule = errors.New("module is not loaded on this node")
+	// ErrBudget: the shard holds the module to another meter or fuel than this
+	// node would.
+	ErrBudget = errors.New("this node would hold the module to another budget")
+)
+
+// Player evaluates a step: gamelogic.Game.Play for a player, Replay for a
+// verifier.
+type Player func(g gamelogic.Game, ctx context.Context, s gamelogic.Step) (gamelogic.Outcome, error)
+
+// budgeted is a game whose steps pay for their work.
+type budgeted interface {
+	Budget() (meterVersion uint16, fuelPerStep uint64)
+}
+
+// checkBudget compares what the shard holds the round's steps to with what this
+// node would. Builds from before version 2 of the ledger name nothing.
+func checkBudget(game gamelogic.Game, ev *wallet.Evaluation) error {
+	if ev.MeterVersion == 0 && ev.FuelPerStep == 0 {
+		return nil
+	}
+	var meter uint16
+	var fuel uint64
+	if b, ok := game.(budgeted); ok {
+		meter, fuel = b.Budget()
+	}
+	if meter != ev.MeterVersion || fuel != ev.FuelPerStep {
+		return fmt.Errorf("meter %d with %d of fuel, the shard says meter %d with %d: %w", meter, fuel, ev.MeterVersion, ev.FuelPerStep, ErrBudget)
+	}
+	return nil
+}
 
 // Evaluate plays one step and returns the *wallet.Play or *wallet.Incident to
 // propose. A *wallet.Refusal means that the module was not asked; any other
 // error that this node cannot evaluate.
 func Evaluate(ctx context.Context, modules Modules, play Player, meta wallet.Meta, req wallet.PlayRequest, ev wallet.Evaluation, seed [32]byte) (wallet.Op, error) {
-	module := modules.Module(ev.Digest)
+	module := modules.Game(ev.Digest)
 	if module == nil {
 		return nil, fmt.Errorf("evaluate with module %s: %w", ev.Digest, ErrNoModule)
+	}
+	if err := checkBudget(module, &ev); err != nil {
+		return nil, fmt.Errorf("evaluate with module %s: %w", ev.Digest, err)
 	}
 	step, err := stepOf(module, req, ev, seed)
 	if err != nil {
@@ -65,7 +106,7 @@ func Evaluate(ctx context.Context, modules Modules, play Player, meta wallet.Met
 	}, nil
 }
 
-func stepOf(module *gamelogic.Module, req wallet.PlayRequest, ev wallet.Evaluation, seed [32]byte) (gamelogic.Step, error) {
+func stepOf(module gamelogic.Game, req wallet.PlayRequest, ev wallet.Evaluation, seed [32]byte) (gamelogic.Step, error) {
 	draws, err := gamelogic.NewDraws(seed, gamelogic.DrawContext{
 		Algorithm: gamelogic.Algorithm(ev.Algorithm), ClientSeed: []byte(ev.ClientSeed),
 		Module: module.Digest(), RoundID: ev.Round, StepNonce: ev.Nonce,
@@ -99,7 +140,7 @@ func incident(meta wallet.Meta, req wallet.PlayRequest, ev wallet.Evaluation, tr
 	}
 }
 
-func maskOf(module *gamelogic.Module, names []string) uint32 {
+func maskOf(module gamelogic.Game, names []string) uint32 {
 	var mask uint32
 	for _, name := range names {
 		for _, a := range module.Manifest().Actions {
@@ -115,18 +156,38 @@ func refusal(code wallet.Code, err error) *wallet.Refusal {
 	return &wallet.Refusal{Effect: wallet.NotApplied, Code: code, Detail: err.Error()}
 }
 
-// Catalogue gives the catalogue entry of a loaded module, with the limits this
+// Catalogue gives the catalogue entry of a loaded game, with the limits this
 // cluster sets.
-func Catalogue(module *gamelogic.Module, maxStakeMinor int64) *wallet.Catalogue {
+func Catalogue(module gamelogic.Game, maxStakeMinor int64) *wallet.Catalogue {
 	m := module.Manifest()
-	c := &wallet.Catalogue{
-		Game: m.ID, Version: m.Release, Digest: module.Digest(), Enabled: true,
-		MinStakeMinor: m.StakeMultipleMinor, MaxStakeMinor: max(maxStakeMinor, m.StakeMultipleMinor),
+	c := &wallet.Catalogue{Game: m.ID, Version: m.Release, Digest: module.Digest(), Enabled: true, Modes: Modes(m)}
+	c.MinStakeMinor, c.MaxStakeMinor = StakeLimits(m, maxStakeMinor)
+	return c
+}
+
+// Build gives the build of a loaded game, as a release names it.
+func Build(module gamelogic.Game) wallet.Build {
+	m := module.Manifest()
+	b := wallet.Build{Version: m.Release, Digest: module.Digest(), Modes: Modes(m)}
+	if metered, ok := module.(budgeted); ok {
+		b.MeterVersion, b.FuelPerStep = metered.Budget()
 	}
+	return b
+}
+
+// Modes gives a manifest's modes in the ledger's form.
+func Modes(m *gamelogic.Manifest) []wallet.Mode {
+	var modes []wallet.Mode
 	for _, mode := range m.Modes {
-		c.Modes = append(c.Modes, wallet.Mode{
+		modes = append(modes, wallet.Mode{
 			ID: mode.ID, Name: mode.Name, CostX100: uint32(mode.CostX100), MaxWinX: uint64(mode.MaxWinX),
 		})
 	}
-	return c
+	return modes
+}
+
+// StakeLimits gives a game's least and greatest stake in minor units, where the
+// cluster allows up to maxStakeMinor.
+func StakeLimits(m *gamelogic.Manifest, maxStakeMinor int64) (minMinor, maxMinor int64) {
+	return m.StakeMultipleMinor, max(maxStakeMinor, m.StakeMultipleMinor)
 }

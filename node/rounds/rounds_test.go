@@ -52,19 +52,19 @@ func (f *fixture) prepare(t *testing.T) {
 
 func (f *fixture) evaluate(t *testing.T, play rounds.Player) (wallet.Op, error) {
 	t.Helper()
-	return rounds.Evaluate(t.Context(), f.Host, play, wallet.Meta{Actor: "player"}, f.req, f.ev, [32]byte{7})
+	return rounds.Evaluate(t.Context(), rounds.Hosted{Host: f.Host}, play, wallet.Meta{Actor: "player"}, f.req, f.ev, [32]byte{7})
 }
 
 // TestEvaluate_SameStateSameOperation: pooled and fresh instances agree to the
 // byte, and every part of the basis counts.
 func TestEvaluate_SameStateSameOperation(t *testing.T) {
 	f := newFixture(t, "comet-spins", "buy")
-	first, err := f.evaluate(t, (*gamelogic.Module).Play)
+	first, err := f.evaluate(t, gamelogic.Game.Play)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		again, err := f.evaluate(t, (*gamelogic.Module).Replay)
+		again, err := f.evaluate(t, gamelogic.Game.Replay)
 		if err != nil || string(wallet.EncodeOp(again)) != string(wallet.EncodeOp(first)) {
 			t.Fatalf("evaluates to %v, %v; first %v", again, err, first)
 		}
@@ -82,7 +82,7 @@ func TestEvaluate_SameStateSameOperation(t *testing.T) {
 	} {
 		other := *f
 		change(&other.ev)
-		op, err := other.evaluate(t, (*gamelogic.Module).Play)
+		op, err := other.evaluate(t, gamelogic.Game.Play)
 		if err != nil || digest(op) == digest(first) {
 			t.Errorf("another %s gives the same draws (%v)", name, err)
 		}
@@ -94,7 +94,7 @@ func TestEvaluate_SameStateSameOperation(t *testing.T) {
 func TestEvaluate_MaskIsWhatTheModuleOffers(t *testing.T) {
 	f := newFixture(t, "comet-spins", "buy")
 	for steps := 1; ; steps++ {
-		op, err := f.evaluate(t, (*gamelogic.Module).Play)
+		op, err := f.evaluate(t, gamelogic.Game.Play)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func TestEvaluate_Failures(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			op, err := f.evaluate(t, func(*gamelogic.Module, context.Context, gamelogic.Step) (gamelogic.Outcome, error) {
+			op, err := f.evaluate(t, func(gamelogic.Game, context.Context, gamelogic.Step) (gamelogic.Outcome, error) {
 				return left, tc.err
 			})
 			refusal := (*wallet.Refusal)(nil)
@@ -169,7 +169,7 @@ func TestEvaluate_Failures(t *testing.T) {
 // TestEvaluate_NotAsked: what needs no module is refused without one.
 func TestEvaluate_NotAsked(t *testing.T) {
 	f := newFixture(t, "harbor-lines", "base")
-	never := func(*gamelogic.Module, context.Context, gamelogic.Step) (gamelogic.Outcome, error) {
+	never := func(gamelogic.Game, context.Context, gamelogic.Step) (gamelogic.Outcome, error) {
 		t.Error("the module was asked")
 		return gamelogic.Outcome{}, nil
 	}

@@ -528,9 +528,12 @@ func (x *ClockRequest) GetVersion() uint32 {
 }
 
 type ClockReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	UnixMs        int64                  `protobuf:"varint,2,opt,name=unix_ms,json=unixMs,proto3" json:"unix_ms,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	UnixMs  int64                  `protobuf:"varint,2,opt,name=unix_ms,json=unixMs,proto3" json:"unix_ms,omitempty"`
+	// Newest version of the ledger's behaviour that the answering build knows; a
+	// build that does not say so knows version 1.
+	LedgerVersion uint32 `protobuf:"varint,3,opt,name=ledger_version,json=ledgerVersion,proto3" json:"ledger_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -575,6 +578,13 @@ func (x *ClockReply) GetVersion() uint32 {
 func (x *ClockReply) GetUnixMs() int64 {
 	if x != nil {
 		return x.UnixMs
+	}
+	return 0
+}
+
+func (x *ClockReply) GetLedgerVersion() uint32 {
+	if x != nil {
+		return x.LedgerVersion
 	}
 	return 0
 }
@@ -1294,11 +1304,13 @@ func (x *TalliesReply) GetTimes() []*EvaluationTimes {
 }
 
 type ShardTallies struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Shard         uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
-	ShardSeq      uint64                 `protobuf:"varint,2,opt,name=shard_seq,json=shardSeq,proto3" json:"shard_seq,omitempty"`
-	Release       *ShardRelease          `protobuf:"bytes,3,opt,name=release,proto3" json:"release,omitempty"`
-	Buckets       []*BucketTally         `protobuf:"bytes,4,rep,name=buckets,proto3" json:"buckets,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Shard    uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	ShardSeq uint64                 `protobuf:"varint,2,opt,name=shard_seq,json=shardSeq,proto3" json:"shard_seq,omitempty"`
+	Release  *ShardRelease          `protobuf:"bytes,3,opt,name=release,proto3" json:"release,omitempty"`
+	Buckets  []*BucketTally         `protobuf:"bytes,4,rep,name=buckets,proto3" json:"buckets,omitempty"`
+	// One message for each game of a shard.
+	Game          string `protobuf:"bytes,5,opt,name=game,proto3" json:"game,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1359,6 +1371,13 @@ func (x *ShardTallies) GetBuckets() []*BucketTally {
 		return x.Buckets
 	}
 	return nil
+}
+
+func (x *ShardTallies) GetGame() string {
+	if x != nil {
+		return x.Game
+	}
+	return ""
 }
 
 // BucketTally counts the rounds of one version and mode by win per cost.
@@ -1552,11 +1571,12 @@ const file_edgereel_v1_mesh_proto_rawDesc = "" +
 	"\x06detail\x18\x03 \x01(\v2\x18.edgereel.v1.ErrorDetailR\x06detail\x12\x16\n" +
 	"\x06leader\x18\x04 \x01(\tR\x06leader\"(\n" +
 	"\fClockRequest\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\rR\aversion\"?\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"f\n" +
 	"\n" +
 	"ClockReply\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x17\n" +
-	"\aunix_ms\x18\x02 \x01(\x03R\x06unixMs\"\x7f\n" +
+	"\aunix_ms\x18\x02 \x01(\x03R\x06unixMs\x12%\n" +
+	"\x0eledger_version\x18\x03 \x01(\rR\rledgerVersion\"\x7f\n" +
 	"\vMarkRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x12\n" +
@@ -1605,12 +1625,13 @@ const file_edgereel_v1_mesh_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x121\n" +
 	"\x06shards\x18\x03 \x03(\v2\x19.edgereel.v1.ShardTalliesR\x06shards\x122\n" +
-	"\x05times\x18\x04 \x03(\v2\x1c.edgereel.v1.EvaluationTimesR\x05times\"\xaa\x01\n" +
+	"\x05times\x18\x04 \x03(\v2\x1c.edgereel.v1.EvaluationTimesR\x05times\"\xbe\x01\n" +
 	"\fShardTallies\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x1b\n" +
 	"\tshard_seq\x18\x02 \x01(\x04R\bshardSeq\x123\n" +
 	"\arelease\x18\x03 \x01(\v2\x19.edgereel.v1.ShardReleaseR\arelease\x122\n" +
-	"\abuckets\x18\x04 \x03(\v2\x18.edgereel.v1.BucketTallyR\abuckets\"\xbd\x01\n" +
+	"\abuckets\x18\x04 \x03(\v2\x18.edgereel.v1.BucketTallyR\abuckets\x12\x12\n" +
+	"\x04game\x18\x05 \x01(\tR\x04game\"\xbd\x01\n" +
 	"\vBucketTally\x12#\n" +
 	"\rmodule_digest\x18\x01 \x01(\tR\fmoduleDigest\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\tR\x04mode\x12\x16\n" +
