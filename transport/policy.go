@@ -13,8 +13,7 @@ const (
 	ALPNRaft   = "edgereel-raft/1"
 	ALPNGossip = "edgereel-gossip/1"
 	ALPNRPC    = "edgereel-rpc/1"
-	// ALPNBulk is reserved for snapshots and modules, striped over several
-	// connections; nothing serves it yet.
+	// ALPNBulk carries blobs in ranges, striped over several connections.
 	ALPNBulk = "edgereel-bulk/1"
 	ALPNH3   = "h3"
 )
