@@ -201,7 +201,7 @@ func (f *function) settleLoops() {
 		case known && all <= f.m.grain.bounded:
 			f.scopes[s.outer].weight += all
 			s.weight, s.gone = 0, true
-		case s.count.leaves:
+		case s.count.leaves && !(s.count.exact && all <= f.m.grain.left):
 			s.count = nil // it might pay for much that it does not run
 		}
 	}

@@ -99,9 +99,13 @@ type grain struct {
 	fold  int64 // at most, of a function that its callers pay for
 	// bounded, at most, of all rounds of a loop that the code around it pays for.
 	bounded int64
+	left    int64 // at most, of such a loop that may be left early
+	short   int64 // weight of a loop whose rounds pay from a register
 }
 
-func defaultGrain() grain { return grain{scope: 256, least: 16, fold: 256, bounded: 1024} }
+func defaultGrain() grain {
+	return grain{scope: 256, least: 16, fold: 256, bounded: 1024, left: 4096, short: 28}
+}
 
 // params and results count the values of a signature.
 func params(sig string) int  { return strings.IndexByte(sig, '>') }
@@ -447,14 +451,14 @@ func (f *function) body() []byte {
 }
 
 // cached tells whether the function keeps the fuel in a local, because it pays
-// in rounds of a loop. It needs a block type for its results, so it must not
-// have several.
+// in the rounds of a short loop: elsewhere a register costs more than memory.
+// It needs a block type for its results, so it must not have several.
 func (f *function) cached() bool {
 	if f.folded || results(f.sig) > 1 {
 		return false
 	}
 	for _, s := range f.scopes {
-		if s.loop && !s.gone && s.count == nil {
+		if s.loop && !s.gone && s.count == nil && s.weight < f.m.grain.short {
 			return true
 		}
 	}
