@@ -76,7 +76,7 @@ pub fn advise<G: Advise>(block: &Block, length: i32) -> i32 {
 }
 
 /// Reads the header; nothing when it is not of this ABI or lies about lengths.
-fn read(block: &[u8], length: i32) -> Option<Input> {
+fn read(block: &[u8], length: i32) -> Option<Input<'_>> {
     let length = length as usize; // a negative one becomes too long
     if length < HEADER || length > block.len() {
         return None;
