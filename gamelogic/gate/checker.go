@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/gamelogic/meter"
+	"github.com/edgereel/edgereel/gamelogic/proof"
 )
 
 // checker runs the stages. One goroutine owns it; stages start workers of
@@ -22,6 +23,19 @@ type checker struct {
 	r      *Report
 	host   *gamelogic.Host   // nil before the module was taken
 	m      *gamelogic.Module // nil before the module was taken
+	par    *PAR              // nil without a sheet that can be read
+	corpus []*sample         // steps that were played, for stages that need some
+	done   uint64            // of the stage at work
+	modes  []*modeState      // beside those of the report
+}
+
+// modeState is what the stages know of a mode beyond the report.
+type modeState struct {
+	mode   gamelogic.Mode
+	exact  *proof.ExactResult // nil: not countable
+	cells  []cell             // what wins are expected, nil: unknown
+	source string             // of cells: "exact" or "par"
+	tally  *tally             // of the simulation, nil: not played
 }
 
 func newChecker(cfg Config) (*checker, error) {
@@ -61,11 +75,42 @@ func (c *checker) run(ctx context.Context) (_ *Report, err error) {
 	if c.host != nil {
 		defer func() { err = errors.Join(err, c.host.Close()) }()
 	}
+	if err := c.stages(ctx); err != nil {
+		return nil, err
+	}
 	c.r.Verdict = Fail
 	if c.r.Passed() {
 		c.r.Verdict = Pass
 	}
 	return c.r, nil
+}
+
+// stages runs what comes behind the binary itself.
+func (c *checker) stages(ctx context.Context) error {
+	if c.m == nil {
+		for _, s := range Stages()[1:] {
+			c.skip(s, string(s), "the module could not be loaded")
+		}
+		return nil
+	}
+	c.manifest()
+	c.sheet()
+	for _, stage := range []func(context.Context) error{c.determinism, c.stakes, c.fuzz, c.exact, c.simulate} {
+		c.done = 0
+		if err := stage(ctx); err != nil {
+			return err
+		}
+	}
+	c.figures()
+	return nil
+}
+
+func (c *checker) skip(s Stage, name, why string) {
+	c.add(s, name, "", Skip, nil, "not asked: %s", why)
+}
+
+func (c *checker) hostConfig() gamelogic.HostConfig {
+	return gamelogic.HostConfig{Allow: [][32]byte{c.digest}, CompileCacheDir: c.cfg.CompileCacheDir}
 }
 
 func (c *checker) tell(s Stage, done, total uint64) {

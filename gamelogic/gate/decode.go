@@ -11,7 +11,7 @@ import (
 // decode takes the module in as a node would, or says by which rule it would not.
 func (c *checker) decode(ctx context.Context) error {
 	c.tell(StageDecode, 0, 1)
-	host, err := gamelogic.NewHost(ctx, gamelogic.HostConfig{Allow: [][32]byte{c.digest}, CompileCacheDir: c.cfg.CompileCacheDir})
+	host, err := gamelogic.NewHost(ctx, c.hostConfig())
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (c *checker) decode(ctx context.Context) error {
 		return nil
 	}
 	c.host, c.m = host, m
-	c.r.Manifest, c.r.Profile = m.Manifest(), "integer"
+	c.r.Manifest, c.r.Profile, c.r.ABI = m.Manifest(), string(m.Profile()), "1.0"
 	c.add(StageDecode, "admission", "", Pass, nil, "a host takes the module: %d bytes within all limits of its profile", len(c.cfg.Wasm))
 	c.tell(StageDecode, 1, 1)
 	return nil

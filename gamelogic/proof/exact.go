@@ -45,21 +45,25 @@ type ExactResult struct {
 	ModuleDigest [32]byte
 	Countable    bool // the whole tree was walked
 	Size
-	// RTP and the rest are those of a player who takes the first action offered.
+	// RTP and the rest are those of the studio's declared strategy
+	// (gamelogic.Module.Advise): without one, of the first action offered and
+	// its choice 0.
 	RTP, HitFrequency, Variance *big.Rat
 	// MaxWinX is nil when a cycle of states pays, so that nothing but the
 	// manifest's maximum ends it.
 	MaxWinX *big.Rat
+	// MaxWinAnyX is the same for whatever a player may choose.
+	MaxWinAnyX *big.Rat
 	// Wins is the distribution of a whole round's win, ascending, 0 included
 	// where it has a share. Nil when WhyNoWins says why.
 	Wins      []Win
 	WhyNoWins string
-	// RTPOptimal and RTPWorst are set where a player has a choice of actions.
+	// RTPOptimal and RTPWorst are set where a player has a choice.
 	RTPOptimal, RTPWorst *big.Rat
 }
 
-// Exact walks every sequence of draws of every state of a mode. Actions that
-// take a number besides are walked with the number 0 only.
+// Exact walks every sequence of draws of every state of a mode, for every
+// action offered there and every choice of it that the module takes.
 func Exact(ctx context.Context, m *gamelogic.Module, cfg ExactConfig) (ExactResult, error) {
 	res := ExactResult{ModuleDigest: m.Digest()}
 	cost, err := checkMode(m, cfg.Mode, cfg.StakeMinor)
@@ -92,6 +96,9 @@ func Exact(ctx context.Context, m *gamelogic.Module, cfg ExactConfig) (ExactResu
 			known := w.size()
 			res.Size = Size{max(res.States, known.States), max(res.Leaves, known.Leaves)}
 		}
+		return res, err
+	}
+	if err := w.settle(ctx); err != nil {
 		return res, err
 	}
 	res.Size, res.Countable = w.size(), true

@@ -27,6 +27,9 @@ func (r *row) add(to int, v *big.Rat) {
 func (w *walk) solve(res *ExactResult, costMinor int64) error {
 	cost := new(big.Rat).SetInt64(costMinor)
 	declared := make(policy, len(w.positions))
+	for at, p := range w.positions {
+		declared[at] = p.declared
+	}
 	value, err := w.value(declared)
 	if err != nil {
 		return err
@@ -46,6 +49,9 @@ func (w *walk) solve(res *ExactResult, costMinor int64) error {
 	res.Variance = variance.Quo(variance, new(big.Rat).Mul(cost, cost))
 	if most, ok := w.most(declared); ok {
 		res.MaxWinX = per(new(big.Rat).SetInt64(most))
+	}
+	if most, ok := w.most(nil); ok {
+		res.MaxWinAnyX = per(new(big.Rat).SetInt64(most))
 	}
 	res.Wins, res.WhyNoWins = w.distribution(declared)
 	if !slices.ContainsFunc(w.positions, func(p *position) bool { return len(p.actions) > 1 }) {

@@ -154,29 +154,35 @@ func (a *action) worth(value []*big.Rat) *big.Rat {
 	return total
 }
 
-// most is the largest win of a round; false when it passes the declared
-// maximum, which is what happens where a cycle of states pays.
+// most is the largest win of a round with a strategy, or with any when p is
+// nil; false when it passes the declared maximum, which is what happens where a
+// cycle of states pays.
 func (w *walk) most(p policy) (int64, bool) {
 	mode, _ := w.m.Manifest().Mode(w.cfg.Mode)
 	limit, err := mode.MaxWinMinor(w.cfg.StakeMinor)
-	order, orderErr := w.order(p)
-	if err != nil || orderErr != nil {
+	if err != nil {
 		return 0, false
 	}
 	best := make([]int64, len(w.positions))
 	for changed := true; changed; {
 		changed = false
-		for _, at := range order {
-			for _, e := range w.positions[at].actions[p[at]].edges {
-				v := e.win
-				if e.to != closed {
-					v += best[e.to]
-				}
-				if v > limit {
-					return 0, false
-				}
-				if v > best[at] {
-					best[at], changed = v, true
+		for at, q := range slices.Backward(w.positions) {
+			actions := q.actions
+			if p != nil {
+				actions = actions[p[at] : p[at]+1]
+			}
+			for _, a := range actions {
+				for _, e := range a.edges {
+					v := e.win
+					if e.to != closed {
+						v += best[e.to]
+					}
+					if v > limit {
+						return 0, false
+					}
+					if v > best[at] {
+						best[at], changed = v, true
+					}
 				}
 			}
 		}

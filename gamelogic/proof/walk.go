@@ -19,16 +19,22 @@ const closed = -1
 // surveySteps is how many steps are played before a walk.
 const surveySteps = 50_000
 
-// position is what a round can stand at: its state and the actions offered.
+// position is what a round can stand at: its state and the actions offered,
+// each with all its choices.
 type position struct {
 	state   []byte
+	offered []string
 	actions []*action
+	// declared is the index of what the studio's strategy does here.
+	declared int
 }
 
 // action is one thing to do at a position, and what comes of it.
 type action struct {
 	position int
 	name     string
+	choice   uint32
+	refused  bool   // the module does not take this choice here
 	probe    uint64 // leaves, if every branch is as wide as the first
 	first    uint32 // bound of the first draw, 1 where there is none
 	leaves   uint64 // 0: not walked yet
@@ -79,15 +85,23 @@ func (w *walk) stand(state []byte, actions []string) int {
 		return at
 	}
 	at := len(w.positions)
-	p := &position{state: slices.Clone(state)}
+	p := &position{state: slices.Clone(state), offered: actions}
 	for _, name := range actions {
-		a := &action{position: at, name: name}
-		p.actions = append(p.actions, a)
-		w.fresh = append(w.fresh, a)
+		for choice := range choices(w.m, name) {
+			a := &action{position: at, name: name, choice: choice}
+			p.actions = append(p.actions, a)
+			w.fresh = append(w.fresh, a)
+		}
 	}
 	w.index[key] = at
 	w.positions = append(w.positions, p)
 	return at
+}
+
+// choices is how many choices an action has, at least one.
+func choices(m *gamelogic.Module, action string) uint32 {
+	a, _ := m.Manifest().Action(action)
+	return max(1, a.Choices)
 }
 
 // size counts walked actions by their leaves and others by their probe.
@@ -129,6 +143,9 @@ func (w *walk) survey(ctx context.Context) (Size, error) {
 			st.Draws = stream.Step()
 			out, err := sim.Play(st)
 			steps++
+			if refusedChoice(w.m, st, err) {
+				break // the walk will see it again
+			}
 			if err != nil {
 				return w.size(), fmt.Errorf("survey: %w", err)
 			}
@@ -138,6 +155,7 @@ func (w *walk) survey(ctx context.Context) (Size, error) {
 			w.stand(out.State, out.NextActions)
 			st.State, st.WonMinor = out.State, st.WonMinor+out.WinMinor
 			st.Action = out.NextActions[steps%len(out.NextActions)]
+			st.Choice = uint32(steps) % choices(w.m, st.Action)
 		}
 		if err := ctx.Err(); err != nil {
 			return w.size(), err
@@ -147,6 +165,9 @@ func (w *walk) survey(ctx context.Context) (Size, error) {
 	for _, a := range w.fresh {
 		if err := probe.probe(a); err != nil {
 			return w.size(), err
+		}
+		if known := w.size(); w.tooLarge(known) != nil {
+			return known, nil // the walk will say so
 		}
 	}
 	return w.size(), nil
@@ -180,11 +201,49 @@ func (w *walk) all(ctx context.Context) error {
 			return err
 		}
 		for _, a := range batch {
+			if a.refused {
+				continue
+			}
 			if err := w.action(ctx, workers, a); err != nil {
-				return fmt.Errorf("walk action %q in state %x: %w", a.name, w.positions[a.position].state, err)
+				return fmt.Errorf("walk action %q, choice %d, in state %x: %w", a.name, a.choice, w.positions[a.position].state, err)
 			}
 		}
 	}
+}
+
+// settle drops the choices that the module does not take and asks for the
+// studio's strategy in every position, once all are known.
+func (w *walk) settle(ctx context.Context) error {
+	sim, err := w.m.NewSimulator(ctx)
+	if err != nil {
+		return err
+	}
+	defer sim.Close()
+	for at, p := range w.positions {
+		p.actions = slices.DeleteFunc(p.actions, func(a *action) bool { return a.refused })
+		if len(p.actions) == 0 {
+			return fmt.Errorf("%w: the module takes none of the actions %q that it offers in state %x", ErrEndless, p.offered, p.state)
+		}
+		if at == 0 {
+			continue // nothing is asked at the opening
+		}
+		st := gamelogic.Step{Mode: w.cfg.Mode, StakeMinor: w.cfg.StakeMinor, State: p.state}
+		name, choice, err := sim.Advise(st, p.offered)
+		if err != nil {
+			return fmt.Errorf("ask for the strategy in state %x: %w", p.state, err)
+		}
+		p.declared = slices.IndexFunc(p.actions, func(a *action) bool { return a.name == name && a.choice == choice })
+		if p.declared < 0 {
+			return fmt.Errorf("%w: the strategy takes action %q, choice %d, in state %x, and the module refuses it", ErrEndless, name, choice, p.state)
+		}
+	}
+	return nil
+}
+
+// refusedChoice tells a choice that an action does not have in this state from
+// a fault. Only an action that picks something may refuse what it offers.
+func refusedChoice(m *gamelogic.Module, st gamelogic.Step, err error) bool {
+	return errors.Is(err, gamelogic.ErrBadInput) && choices(m, st.Action) > 1
 }
 
 // action walks one action with all workers: each takes the parts of the tree

@@ -20,6 +20,7 @@ type walker struct {
 	// the bounds it met.
 	values []uint32
 	counts map[outcome]uint64
+	bounds []uint32 // of the draws that the next path shares with the last
 	// Neighbouring leaves are mostly alike: last and run spare the map, state,
 	// offered and to spare the search for the position.
 	last    outcome
@@ -35,7 +36,7 @@ func (w *walk) newWalker(sim *gamelogic.Simulator) *walker {
 }
 
 func (x *walker) step(a *action, state []byte) gamelogic.Step {
-	return gamelogic.Step{Mode: x.w.cfg.Mode, Action: a.name, StakeMinor: x.w.cfg.StakeMinor, State: state}
+	return gamelogic.Step{Mode: x.w.cfg.Mode, Action: a.name, Choice: a.choice, StakeMinor: x.w.cfg.StakeMinor, State: state}
 }
 
 // probe plays the path of zeros and multiplies the bounds it meets.
@@ -43,8 +44,13 @@ func (x *walker) probe(a *action) error {
 	clear(x.values)
 	st := x.step(a, x.w.positions[a.position].state)
 	st.Draws = x.script.Step(x.values)
-	if _, err := x.sim.Play(st); err != nil {
-		return fmt.Errorf("play action %q in state %x: %w", a.name, st.State, err)
+	_, err := x.sim.Play(st)
+	if refusedChoice(x.w.m, st, err) {
+		a.refused = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("play action %q, choice %d, in state %x: %w", a.name, a.choice, st.State, err)
 	}
 	a.probe, a.first = 1, 1
 	for i, d := range st.Draws.Log() {
@@ -67,6 +73,7 @@ func (x *walker) part(ctx context.Context, a *action, state []byte, v uint32) er
 		x.values[0] = v
 	}
 	st := x.step(a, state)
+	x.bounds = x.bounds[:0]
 	for n := uint64(1); ; n++ {
 		st.Draws = x.script.Step(x.values)
 		out, err := x.sim.Play(st)
@@ -85,6 +92,9 @@ func (x *walker) part(ctx context.Context, a *action, state []byte, v uint32) er
 		if err := x.count(out, log); err != nil {
 			return err
 		}
+		if err := x.sameBounds(log); err != nil {
+			return err
+		}
 		more := x.advance(log)
 		if n%progressLeaves == 0 || !more {
 			if err := x.report(ctx, (n-1)%progressLeaves+1); err != nil || !more {
@@ -96,12 +106,28 @@ func (x *walker) part(ctx context.Context, a *action, state []byte, v uint32) er
 
 const progressLeaves = 1 << 18
 
+// sameBounds holds the draws up to the one that took another value to the
+// bounds they had: they follow from the draws before them and nothing else.
+// Bounds that grow from leaf to leaf would make a tree without end.
+func (x *walker) sameBounds(log []gamelogic.Draw) error {
+	for i, bound := range x.bounds {
+		if i >= len(log) || log[i].Bound != bound {
+			return fmt.Errorf("%w: draw %d behind the same draws has another bound than %d now", ErrHiddenState, i, bound)
+		}
+	}
+	return nil
+}
+
 // advance moves to the next path of the part: the last draw that has a further
 // value takes it, what comes behind begins anew.
 func (x *walker) advance(log []gamelogic.Draw) bool {
 	for i := len(log) - 1; i > 0; i-- {
 		if x.values[i]+1 < log[i].Bound {
 			x.values[i]++
+			x.bounds = x.bounds[:0]
+			for _, d := range log[:i+1] {
+				x.bounds = append(x.bounds, d.Bound)
+			}
 			return true
 		}
 		x.values[i] = 0

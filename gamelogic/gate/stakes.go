@@ -1,0 +1,88 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"github.com/edgereel/edgereel/gamelogic"
+)
+
+// stakeRounds are played again at each stake.
+const stakeRounds = 200
+
+// stakes plays rounds with the same draws at several stakes: what is declared
+// per stake has to be paid at every one of them, to the last minor unit.
+func (c *checker) stakes(ctx context.Context) error {
+	unit := c.m.Manifest().StakeMultipleMinor
+	for _, mode := range c.m.Manifest().Modes {
+		var played []int64
+		ok := true
+		for _, k := range []int64{3, 7, 100, 999_983} {
+			if _, err := mode.MaxWinMinor(k * unit); err != nil {
+				continue
+			}
+			if _, err := mode.CostMinor(k * unit); err != nil {
+				continue
+			}
+			problem, err := c.scaled(ctx, mode, k*unit)
+			if err != nil {
+				return err
+			}
+			if problem != "" {
+				c.add(StageDeterminism, "stakes", mode.Name, Fail, nil, "a round of mode %q does not pay in proportion to its stake: %s", mode.Name, problem)
+				ok = false
+				break
+			}
+			played = append(played, k*unit)
+		}
+		if ok {
+			c.add(StageDeterminism, "stakes", mode.Name, Pass, nil, "%d rounds of mode %q with the same draws pay in exact proportion at stakes of %d and %v", stakeRounds, mode.Name, unit, played)
+		}
+	}
+	return nil
+}
+
+// scaled plays rounds at the smallest stake and at another one, step by step.
+func (c *checker) scaled(ctx context.Context, mode gamelogic.Mode, stakeMinor int64) (string, error) {
+	random := c.random(forStakes)
+	stream := gamelogic.NewStream(streamSeed(c.cfg.Seed, domainCorpus), c.digest, 1<<32)
+	for range stakeRounds {
+		small, large := c.opening(mode), c.opening(mode)
+		large.StakeMinor = stakeMinor
+		for range gamelogic.MaxRoundSteps {
+			small.Draws = stream.Step()
+			a, err := c.m.Play(ctx, small)
+			values := drawn(small.Draws)
+			small.Draws = nil
+			if err := blame(ctx, err); err != nil {
+				return "", err
+			}
+			if err != nil {
+				return fmt.Sprintf("%s: %v", describe(small, values), err), nil
+			}
+			large.Draws = gamelogic.NewScriptedDraws(values)
+			b, err := c.m.Play(ctx, large)
+			large.Draws = nil
+			if err := blame(ctx, err); err != nil {
+				return "", err
+			}
+			if err != nil {
+				return fmt.Sprintf("%s: %v", describe(large, values), err), nil
+			}
+			want := big.NewRat(stakeMinor, small.StakeMinor)
+			want.Mul(want, new(big.Rat).SetInt64(a.WinMinor))
+			if want.Cmp(new(big.Rat).SetInt64(b.WinMinor)) != 0 || a.Closed != b.Closed {
+				return fmt.Sprintf("%s pays %d, which is %s at a stake of %d, but that pays %d", describe(small, values), a.WinMinor, want.FloatString(2), stakeMinor, b.WinMinor), nil
+			}
+			if a.Closed {
+				break
+			}
+			small.State, small.WonMinor = a.State, small.WonMinor+a.WinMinor
+			large.State, large.WonMinor = b.State, large.WonMinor+b.WinMinor
+			small.Action, small.Choice = c.pick(random, a.NextActions)
+			large.Action, large.Choice = small.Action, small.Choice
+		}
+	}
+	return "", nil
+}
