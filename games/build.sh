@@ -38,5 +38,6 @@ comet-spins 0 comet-spins/comet-spins.wasm
 lantern-ways 96 lantern-ways/lantern-ways.wasm
 lantern-ways 94 lantern-ways/94/lantern-ways-94.wasm
 lantern-ways 92 lantern-ways/92/lantern-ways-92.wasm
+ember-vault 0 ember-vault/ember-vault.wasm
 EOF
 exit $status

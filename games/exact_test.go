@@ -65,6 +65,9 @@ func exact(t *testing.T, take func(id, mode string) bool) {
 				if got.RTP.String() != mode.RTPFraction || got.HitFrequency.String() != mode.HitFraction {
 					t.Errorf("RTP %s, hits %s, the sheet says %s and %s", got.RTP, got.HitFrequency, mode.RTPFraction, mode.HitFraction)
 				}
+				if mode.RTPOptimal != "" && (got.RTPOptimal.FloatString(12) != mode.RTPOptimal || got.RTPWorst.FloatString(12) != mode.RTPWorst) {
+					t.Errorf("optimal %s, worst %s, the sheet says %s and %s", got.RTPOptimal.FloatString(12), got.RTPWorst.FloatString(12), mode.RTPOptimal, mode.RTPWorst)
+				}
 				total, ok := new(big.Int).SetString(mode.DistributionTotal, 10)
 				if !ok || len(got.Wins) != len(mode.Distribution) {
 					t.Fatalf("%d prizes, the sheet has %d of %q", len(got.Wins), len(mode.Distribution), mode.DistributionTotal)

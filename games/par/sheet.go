@@ -19,6 +19,7 @@ type Sheet struct {
 	Release            string        `json:"version"`
 	Name               string        `json:"name"`
 	Method             string        `json:"method"`
+	Strategy           string        `json:"strategy,omitempty"` // what the player's choices are assumed to be
 	StakeMultipleMinor int64         `json:"stake_multiple_minor"`
 	BaseCombinations   uint64        `json:"base_combinations"`
 	FreeCombinations   uint64        `json:"free_combinations,omitempty"`
@@ -30,12 +31,16 @@ type Sheet struct {
 type Rules struct {
 	*Design
 	Ways *Ways
+	Hold *Hold
 }
 
 // MarshalJSON writes the design there is.
 func (r Rules) MarshalJSON() ([]byte, error) {
-	if r.Ways != nil {
+	switch {
+	case r.Ways != nil:
 		return json.Marshal(r.Ways)
+	case r.Hold != nil:
+		return json.Marshal(r.Hold)
 	}
 	return json.Marshal(r.Design)
 }
@@ -52,6 +57,8 @@ func (r *Rules) UnmarshalJSON(b []byte) error {
 		return json.Unmarshal(b, &r.Design)
 	case "ways":
 		return json.Unmarshal(b, &r.Ways)
+	case "hold":
+		return json.Unmarshal(b, &r.Hold)
 	}
 	return fmt.Errorf("%w: kind %q", errDesign, kind)
 }
@@ -72,6 +79,8 @@ type ModeFigures struct {
 	Mode
 	RTP          string  `json:"rtp"`                    // win per unit of cost
 	RTPFraction  string  `json:"rtp_fraction,omitempty"` // where a fraction is exact
+	RTPOptimal   string  `json:"rtp_optimal,omitempty"`  // of the best choices of a player
+	RTPWorst     string  `json:"rtp_worst,omitempty"`
 	HitFrequency string  `json:"hit_frequency"`
 	HitFraction  string  `json:"hit_fraction,omitempty"` // where a fraction is exact
 	SD           string  `json:"sd"`                     // of a round's win per unit of cost
