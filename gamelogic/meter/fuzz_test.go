@@ -140,7 +140,7 @@ func compare(t testing.TB, wasm []byte, fine grain) (byMeter, byTrap, results in
 	if err != nil {
 		t.Fatalf("a generated module is refused: %v", err)
 	}
-	if report.Functions != 3 || report.Version != Version {
+	if report.Functions != 6 || report.Version != Version {
 		t.Fatalf("report %+v", report)
 	}
 	fast := run(t, wazero.NewRuntimeConfigCompiler(), metered, 6)
@@ -188,18 +188,53 @@ func TestRewrite_Equivalent(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(3, 14))
 	var byMeter, byTrap, results int
-	grains := []grain{defaultGrain(), {scope: 1, least: 1, fold: 1}, {scope: 1, least: 6, fold: 1 << 20}, {scope: 30, least: 1 << 20, fold: 60}}
+	var saved savings
+	grains := []grain{defaultGrain(), {scope: 1, least: 1, fold: 1, short: 1}, {scope: 1, least: 6, fold: 1 << 20, bounded: 200, left: 400, short: 1 << 20},
+		{scope: 30, least: 1 << 20, fold: 60, bounded: 1 << 20}, {scope: 1 << 20, fold: 1 << 20, left: 1 << 20, short: 40}}
 	for i := range n {
-		data := make([]byte, 40+rng.IntN(400))
+		data := make([]byte, 40+rng.IntN(800))
 		for i := range data {
 			data[i] = byte(rng.Uint32())
 		}
-		a, b, c := compare(t, generate(data), grains[i%len(grains)])
+		wasm := generate(data)
+		saved.add(t, wasm, grains[i%len(grains)])
+		a, b, c := compare(t, wasm, grains[i%len(grains)])
 		byMeter, byTrap, results = byMeter+a, byTrap+b, results+c
 	}
 	t.Logf("%d modules: %d calls ended by the meter, %d by a trap, %d with a result", n, byMeter, byTrap, results)
+	t.Logf("%+v", saved)
+	if saved.folded < n/20 || saved.around < n/20 || saved.front < n/20 {
+		t.Error("the modules do not cover every way to pay")
+	}
 	if byMeter < n/20 || byTrap < n/20 || results < n/20 {
 		t.Error("the modules do not cover every way to end")
+	}
+}
+
+// savings counts what is not paid for where it runs.
+type savings struct{ folded, around, front, behind int }
+
+func (s *savings) add(t testing.TB, wasm []byte, fine grain) {
+	m, err := decode(wasm, DefaultLimits(), fine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.measure()
+	m.fold()
+	for _, f := range m.bodies {
+		if f.folded {
+			s.folded++
+		}
+		for _, x := range f.scopes[1:] {
+			switch {
+			case x.loop && x.gone:
+				s.around++
+			case x.count != nil:
+				s.front++
+			case !x.loop && !x.gone:
+				s.behind++
+			}
+		}
 	}
 }
 
@@ -212,7 +247,7 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(generate([]byte{3, 4, 2, 9, 1, 5, 200, 17, 6, 3, 3, 8, 1, 90, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		compare(t, generate(data), defaultGrain())
-		compare(t, generate(data), grain{scope: 1, least: 6, fold: 1 << 20})
+		compare(t, generate(data), grain{scope: 1, least: 6, fold: 1 << 20, bounded: 300, short: 20})
 		metered, _, err := Rewrite(data, DefaultLimits())
 		if err != nil {
 			var refused *RefusedError

@@ -41,10 +41,16 @@ func code(parts ...[]byte) []byte {
 // assemble builds a module of functions (i32)->i32, exported as f0, f1, …,
 // which also stand in the table. Memory is one page, of at most three; global
 // 0 is an i32 and global 1 an i64; passive data segment 0 has 16 bytes.
-func assemble(bodies ...[]byte) []byte {
+func assemble(bodies ...[]byte) []byte { return assembleHiding(0, bodies...) }
+
+// assembleHiding neither exports the last functions nor puts them in the table.
+func assembleHiding(hidden int, bodies ...[]byte) []byte {
 	types, exports, elements := [][]byte{}, [][]byte{cat(str("m"), []byte{2, 0}), cat(str("g"), []byte{3, 0}), cat(str("h"), []byte{3, 1})}, [][]byte{}
 	for i := range bodies {
 		types = append(types, []byte{0})
+		if i >= len(bodies)-hidden {
+			continue
+		}
 		elements = append(elements, uleb(uint64(i)))
 		exports = append(exports, cat(str("f"+string(rune('0'+i%10))+string(rune('0'+i/10))), []byte{0}, uleb(uint64(i))))
 	}
@@ -62,7 +68,7 @@ func assemble(bodies ...[]byte) []byte {
 	)
 }
 
-// generator turns bytes into a valid module of three functions, with every
+// generator turns bytes into a valid module of six functions, with every
 // kind of control flow; it may loop, recurse and trap.
 type generator struct {
 	data   []byte
@@ -78,7 +84,11 @@ func generate(data []byte) []byte {
 		g.labels, g.loops, g.budget = []byte{1}, []bool{false}, 60
 		bodies = append(bodies, code(g.statements(4), g.value(2)))
 	}
-	return assemble(bodies...)
+	for range 3 { // small ones that only calls reach
+		g.labels, g.loops, g.budget = []byte{1}, []bool{false}, 8
+		bodies = append(bodies, code(g.statements(1), g.value(1)))
+	}
+	return assembleHiding(3, bodies...)
 }
 
 func (g *generator) pick(n int) int {
@@ -106,7 +116,7 @@ func (g *generator) value(depth int) []byte {
 	case 2:
 		return cat(g.value(depth-1), g.value(depth-1), []byte{[]byte{0x6d, 0x70, 0x6e}[g.pick(3)]}) // may trap
 	case 3:
-		return cat(g.value(depth-1), []byte{0x10, byte(g.pick(3))})
+		return cat(g.value(depth-1), []byte{0x10, byte(g.pick(6))})
 	case 4:
 		return cat(g.value(depth-1), i32c(int64(g.pick(4))), []byte{0x11, 0, 0}) // index 3 traps
 	case 5:
@@ -165,12 +175,54 @@ func (g *generator) branch() []byte {
 	}
 }
 
+// counting is a loop as a compiler writes it for counting up, or nearly so.
+func (g *generator) counting(depth int) []byte {
+	i := byte(1 + g.pick(3))
+	get, n, less := []byte{0x20, i}, []byte(nil), byte(0x48+g.pick(2))
+	if g.pick(2) == 0 {
+		n = i32c(int64(g.pick(40)) - 4)
+	} else {
+		n = []byte{0x20, byte(g.pick(4))}
+	}
+	compare := cat(get, n, []byte{less})
+	if g.pick(3) == 0 {
+		compare = cat(n, get, []byte{less + 2})
+	}
+	var start []byte
+	if g.pick(3) > 0 {
+		start = cat(i32c(int64(g.pick(20))-10), []byte{0x21, i})
+	}
+	g.labels, g.loops = append(g.labels, 0, 0), append(g.loops, true, false)
+	var body []byte
+	switch g.pick(6) {
+	case 0:
+		body = g.statements(depth - 1)
+	case 1: // goes on from within an if
+		body = cat(g.value(1), []byte{0x04, 0x40}, get, []byte{0x41, 1, 0x6a, 0x21, i, 0x0c, 2, 0x0b})
+	case 2: // twice
+		body = cat(get, []byte{0x41, 1, 0x6a, 0x21, i})
+	case 3:
+		body = cat(g.value(1), []byte{0x0d, byte(g.pick(len(g.labels) - 1))}) // may leave, may go on without counting
+		if g.labels[len(g.labels)-1-int(body[len(body)-1])] != 0 {
+			body = nil
+		}
+	default:
+		body = cat(g.address(1), g.value(1), []byte{0x36, 0, 0})
+	}
+	g.labels, g.loops = g.labels[:len(g.labels)-2], g.loops[:len(g.loops)-2]
+	round := cat(get, []byte{0x41, 1, 0x6a, 0x21, i, 0x0c, 1})
+	if g.pick(8) == 0 { // counts where it should not
+		return cat(start, []byte{0x03, 0x40}, compare, []byte{0x04, 0x40}, body, []byte{0x05}, round, []byte{0x0b, 0x0b})
+	}
+	return cat(start, []byte{0x03, 0x40}, compare, []byte{0x04, 0x40}, body, round, []byte{0x0b, 0x0b})
+}
+
 func (g *generator) statement(depth int) []byte {
 	g.budget--
 	if depth == 0 || g.budget < 0 {
 		return cat(g.value(1), []byte{0x21, byte(g.pick(4))})
 	}
-	switch g.pick(14) {
+	switch g.pick(18) {
 	case 0:
 		return cat(g.value(2), []byte{0x24, 0})
 	case 1:
@@ -191,6 +243,8 @@ func (g *generator) statement(depth int) []byte {
 		return cat(g.address(1), g.value(1), g.value(1), []byte{0xfc, 11, 0})
 	case 11:
 		return cat(g.address(1), g.address(1), g.value(1), []byte{0xfc, 10, 0, 0})
+	case 13, 14, 15, 16:
+		return g.counting(depth)
 	case 12:
 		return cat(g.address(1), i32c(0), g.value(1), []byte{0xfc, 8, 0, 0})
 	default:
