@@ -149,7 +149,7 @@ func (c Config) validateShards(v *checks) {
 	ids := map[uint32]bool{}
 	for i, s := range c.Shards {
 		key := fmt.Sprintf("shards[%d]", i)
-		v.want(s.ID >= 1, key+".id", "must be 1 or more")
+		v.want(s.ID >= 1 && s.ID < 1<<24, key+".id", "must be 1 to 16777215")
 		v.want(!ids[s.ID], key+".id", "%d is taken; every shard has its own", s.ID)
 		ids[s.ID] = true
 		v.want(len(s.Voters)%2 == 1, key+".voters", "has %d nodes; use an odd number, 3 or 5 in production", len(s.Voters))

@@ -108,7 +108,7 @@ type Desired struct {
 	// and refuses an older one.
 	Seq     uint64
 	Enabled bool
-	// Live is nil where the game never was live.
+	// Live is nil where only a canary runs, or the game never was live.
 	Live *Build
 	// Canary is nil where there is none.
 	Canary            *Build
@@ -123,14 +123,16 @@ func (s *State) Desired(game string) (Desired, bool) {
 		return Desired{}, false
 	}
 	d := Desired{Game: game, Seq: g.ChangedSeq}
-	if live := g.in(Live); live != nil {
-		d.Live, d.Enabled = build(live), true
-	} else if last := g.lastLive(); last != nil {
-		// Named, so that a shard can go on with what is open.
-		d.Live = build(last)
+	live, canary := g.in(Live), g.in(Canary)
+	if canary != nil {
+		d.Canary, d.CanaryShareX10000, d.Enabled = build(canary), canary.ShareX10000, true
 	}
-	if c := g.in(Canary); c != nil {
-		d.Canary, d.CanaryShareX10000 = build(c), c.ShareX10000
+	switch last := g.lastLive(); {
+	case live != nil:
+		d.Live, d.Enabled = build(live), true
+	case canary == nil && last != nil:
+		// Off, and still named: people want to know what was there.
+		d.Live = build(last)
 	}
 	return d, true
 }
@@ -164,18 +166,39 @@ func build(r *Release) *Build {
 	}
 }
 
-// ModulesToHold lists the modules every node should have: of all releases that
-// players can meet now or that one step can bring before them, and of those an
-// open round may still need.
-func (s *State) ModulesToHold() []Digest {
-	var all []Digest
+// Hold is what nodes have to keep of the releases.
+type Hold struct {
+	// Modules are loaded: players can meet them now or after one step, or an
+	// open round may still need them.
+	Modules []Digest
+	// Blobs are kept on disk: the modules and documents of every release that
+	// passed its check.
+	Blobs []Digest
+}
+
+// Hold lists what every node has to keep, each in order.
+func (s *State) Hold() Hold {
+	var h Hold
 	for _, r := range s.Releases("") {
-		if r.Phase == Approved || r.Phase == Canary || r.Phase == Live || r.Played {
-			all = append(all, r.Module)
+		if r.Phase == Draft || r.Phase == Rejected {
+			continue
+		}
+		if r.Phase == Approved || r.Played {
+			h.Modules = append(h.Modules, r.Module)
+		}
+		for _, d := range []Digest{r.Module, r.Envelope, r.ParSheet, r.Report} {
+			if !d.IsZero() {
+				h.Blobs = append(h.Blobs, d)
+			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Digest) int { return slices.Compare(a[:], b[:]) })
-	return slices.Compact(all)
+	h.Modules, h.Blobs = ordered(h.Modules), ordered(h.Blobs)
+	return h
+}
+
+func ordered(list []Digest) []Digest {
+	slices.SortFunc(list, func(a, b Digest) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(list)
 }
 
 // document is the snapshot's form: lists in a fixed order.

@@ -469,7 +469,7 @@ func holds(t *rapid.T, s *registry.State) {
 			t.Fatalf("%d live and %d canary releases", count[registry.Live], count[registry.Canary])
 		}
 		want, ok := s.Desired(g.ID)
-		if ok && (want.Seq == 0 || want.Seq > s.Seq() || want.Enabled != (count[registry.Live] == 1) || (want.Canary != nil) != (count[registry.Canary] == 1)) {
+		if ok && (want.Seq == 0 || want.Seq > s.Seq() || want.Enabled != (count[registry.Live]+count[registry.Canary] > 0) || (want.Canary != nil) != (count[registry.Canary] == 1)) {
 			t.Fatalf("desired %+v of %+v", want, count)
 		}
 		if !ok && count[registry.Live]+count[registry.Canary] > 0 {
