@@ -102,11 +102,21 @@ func (c *checker) collect(ctx context.Context, steps int) ([]*sample, error) {
 func (c *checker) oneRound(ctx context.Context, stream *gamelogic.Stream, mode gamelogic.Mode, random *rand.Rand, steps int) ([]*sample, error) {
 	var list []*sample
 	st := c.opening(mode)
-	for range steps {
+	refused := 0
+	for range 100 * steps {
+		if len(list) == steps {
+			break
+		}
 		st.Draws = stream.Step()
 		out, err := c.m.Play(ctx, st)
 		values := drawn(st.Draws)
 		st.Draws = nil
+		if c.noSuchChoice(st, err) && refused < 100 {
+			st.Choice = random.Uint32N(c.choices(st.Action))
+			refused++
+			continue
+		}
+		refused = 0
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
@@ -135,6 +145,12 @@ func (c *checker) opening(mode gamelogic.Mode) gamelogic.Step {
 func (c *checker) pick(random *rand.Rand, offered []string) (string, uint32) {
 	name := offered[random.IntN(len(offered))]
 	return name, random.Uint32N(c.choices(name))
+}
+
+// noSuchChoice tells a choice that an action does not have in this state, which
+// the module may refuse, from a fault.
+func (c *checker) noSuchChoice(st gamelogic.Step, err error) bool {
+	return errors.Is(err, gamelogic.ErrBadInput) && c.choices(st.Action) > 1
 }
 
 func drawn(d *gamelogic.Draws) []uint32 {

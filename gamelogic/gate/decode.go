@@ -1,35 +1,63 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/gamelogic/meter"
 )
 
 // decode takes the module in as a node would, or says by which rule it would not.
 func (c *checker) decode(ctx context.Context) error {
 	c.tell(StageDecode, 0, 1)
+	defer c.tell(StageDecode, 1, 1)
 	host, err := gamelogic.NewHost(ctx, c.hostConfig())
 	if err != nil {
 		return err
 	}
 	m, err := host.Load(ctx, c.cfg.Wasm)
 	if err != nil {
-		if err := errors.Join(ctx.Err(), host.Close()); err != nil {
+		if err := errors.Join(context.Cause(ctx), host.Close()); err != nil {
 			return err
 		}
-		if !errors.Is(err, gamelogic.ErrRefusedModule) {
-			return err
-		}
-		_, reason, _ := strings.Cut(err.Error(), gamelogic.ErrRefusedModule.Error()+": ")
-		c.add(StageDecode, "admission", "", Fail, nil, "a host would refuse the module: %s", reason)
+		c.refused(err)
 		return nil
 	}
 	c.host, c.m = host, m
-	c.r.Manifest, c.r.Profile, c.r.ABI = m.Manifest(), string(m.Profile()), "1.0"
-	c.add(StageDecode, "admission", "", Pass, nil, "a host takes the module: %d bytes within all limits of its profile", len(c.cfg.Wasm))
-	c.tell(StageDecode, 1, 1)
+	c.r.Manifest, c.r.Profile, c.r.ABI = m.Manifest(), string(m.Profile()), "1"
+	c.r.Fuel.PerStep, c.r.Fuel.PerInit = gamelogic.DefaultFuelPerStep, gamelogic.DefaultFuelPerInit
+	if m.Profile() == gamelogic.ProfileWASI {
+		c.r.Fuel.PerStep, c.r.Fuel.PerInit = gamelogic.DefaultWASIFuelPerStep, gamelogic.DefaultWASIFuelPerInit
+	}
+	c.add(StageDecode, "admission", "", Pass, nil, "a host takes the module: %d bytes, within every limit of the profile %q", len(c.cfg.Wasm), c.r.Profile)
 	return nil
+}
+
+// refused says why, with the name of the rule where there is one.
+func (c *checker) refused(err error) {
+	_, reason, found := strings.Cut(err.Error(), gamelogic.ErrRefusedModule.Error()+": ")
+	if !found {
+		reason = err.Error()
+	}
+	name, rule := "admission", (*meter.RefusedError)(nil)
+	var figures []Figure
+	switch {
+	case errors.As(err, &rule):
+		name = "admission-" + strings.ReplaceAll(string(rule.Rule), "_", "-")
+		figures = []Figure{{"rule", string(rule.Rule)}}
+		if rule.Rule == meter.RuleFormat && !bytes.HasPrefix(c.cfg.Wasm, []byte("\x00asm")) {
+			reason += fmt.Sprintf(" (the file of %d bytes begins with %q)", len(c.cfg.Wasm), c.cfg.Wasm[:min(8, len(c.cfg.Wasm))])
+		}
+	case strings.HasPrefix(reason, "manifest"):
+		name = "admission-manifest"
+	case strings.Contains(reason, "export"):
+		name = "admission-export"
+	case strings.HasPrefix(reason, "ABI"):
+		name = "admission-abi"
+	}
+	c.add(StageDecode, name, "", Fail, figures, "a host would refuse the module: %s", reason)
 }

@@ -129,6 +129,3 @@ func (c *checker) mismatch(mode, key, sheet, module string) {
 	c.add(StagePAR, "par-mismatch", mode, Fail, []Figure{{"par", sheet}, {"manifest", module}},
 		"the PAR sheet does not match the module: %s%s is %q in the sheet and %q in the manifest", key, where, sheet, module)
 }
-
-func (c *checker) familyOf(p *PAR, m *gamelogic.Manifest) {}
-func (c *checker) figures()                               {}

@@ -43,45 +43,34 @@ func (c *checker) stakes(ctx context.Context) error {
 	return nil
 }
 
-// scaled plays rounds at the smallest stake and at another one, step by step.
+// scaled plays rounds at the smallest stake and at another one.
 func (c *checker) scaled(ctx context.Context, mode gamelogic.Mode, stakeMinor int64) (string, error) {
 	random := c.random(forStakes)
 	stream := gamelogic.NewStream(streamSeed(c.cfg.Seed, domainCorpus), c.digest, 1<<32)
 	for range stakeRounds {
-		small, large := c.opening(mode), c.opening(mode)
+		round, err := c.oneRound(ctx, stream, mode, random, gamelogic.MaxRoundSteps)
+		if err != nil || len(round) == 0 {
+			return "", err // a finding was reported
+		}
+		large := c.opening(mode)
 		large.StakeMinor = stakeMinor
-		for range gamelogic.MaxRoundSteps {
-			small.Draws = stream.Step()
-			a, err := c.m.Play(ctx, small)
-			values := drawn(small.Draws)
-			small.Draws = nil
-			if err := blame(ctx, err); err != nil {
-				return "", err
-			}
-			if err != nil {
-				return fmt.Sprintf("%s: %v", describe(small, values), err), nil
-			}
-			large.Draws = gamelogic.NewScriptedDraws(values)
-			b, err := c.m.Play(ctx, large)
+		for _, s := range round {
+			large.Action, large.Choice = s.step.Action, s.step.Choice
+			large.Draws = gamelogic.NewScriptedDraws(s.values)
+			out, err := c.m.Play(ctx, large)
 			large.Draws = nil
 			if err := blame(ctx, err); err != nil {
 				return "", err
 			}
 			if err != nil {
-				return fmt.Sprintf("%s: %v", describe(large, values), err), nil
+				return fmt.Sprintf("%s: %v", describe(large, s.values), err), nil
 			}
-			want := big.NewRat(stakeMinor, small.StakeMinor)
-			want.Mul(want, new(big.Rat).SetInt64(a.WinMinor))
-			if want.Cmp(new(big.Rat).SetInt64(b.WinMinor)) != 0 || a.Closed != b.Closed {
-				return fmt.Sprintf("%s pays %d, which is %s at a stake of %d, but that pays %d", describe(small, values), a.WinMinor, want.FloatString(2), stakeMinor, b.WinMinor), nil
+			want := big.NewRat(stakeMinor, s.step.StakeMinor)
+			want.Mul(want, new(big.Rat).SetInt64(s.out.WinMinor))
+			if want.Cmp(new(big.Rat).SetInt64(out.WinMinor)) != 0 || s.out.Closed != out.Closed {
+				return fmt.Sprintf("%s pays %d, which is %s at a stake of %d, but that pays %d", s.where(), s.out.WinMinor, want.FloatString(2), stakeMinor, out.WinMinor), nil
 			}
-			if a.Closed {
-				break
-			}
-			small.State, small.WonMinor = a.State, small.WonMinor+a.WinMinor
-			large.State, large.WonMinor = b.State, large.WonMinor+b.WinMinor
-			small.Action, small.Choice = c.pick(random, a.NextActions)
-			large.Action, large.Choice = small.Action, small.Choice
+			large.State, large.WonMinor = out.State, large.WonMinor+out.WinMinor
 		}
 	}
 	return "", nil
