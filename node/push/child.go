@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/gamelogic/gate"
 )
 
@@ -68,15 +67,15 @@ type Child struct {
 var _ Gate = (*Child)(nil)
 
 // Admit runs the phase of that name.
-func (c *Child) Admit(ctx context.Context, job Job) (*gamelogic.Manifest, error) {
+func (c *Child) Admit(ctx context.Context, job Job) (*Admission, error) {
 	last, err := c.run(ctx, PhaseAdmit, c.Admission.or(AdmitLimits()), job, func(string, uint64, uint64) {})
 	if err != nil {
 		return nil, err
 	}
-	if last.Manifest == nil {
+	if last.Admission == nil || last.Admission.Manifest == nil {
 		return nil, errors.New("check a module: the admission ended without a manifest")
 	}
-	return last.Manifest, nil
+	return last.Admission, nil
 }
 
 // Prove runs the phase of that name.

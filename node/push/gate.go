@@ -13,10 +13,18 @@ import (
 type Gate interface {
 	// Admit decodes, compiles and starts the module, within bounds that no
 	// honest module comes near, and gives what it says of itself.
-	Admit(ctx context.Context, job Job) (*gamelogic.Manifest, error)
+	Admit(ctx context.Context, job Job) (*Admission, error)
 	// Prove runs the whole check. tell is called in between by one goroutine;
 	// total is 0 where a stage has no measure.
 	Prove(ctx context.Context, job Job, tell func(stage string, done, total uint64)) (*gate.Report, error)
+}
+
+// Admission is what a module says of itself, and the class it runs in.
+type Admission struct {
+	Manifest *gamelogic.Manifest `json:"manifest"`
+	Profile  string              `json:"profile"`
+	// FuelPerStep is what a step of it may cost at most.
+	FuelPerStep int64 `json:"fuel_per_step"`
 }
 
 // Job is what a gate is asked.

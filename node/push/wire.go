@@ -1,10 +1,6 @@
 package push
 
-import (
-	"encoding/json"
-
-	"github.com/edgereel/edgereel/gamelogic"
-)
+import "encoding/json"
 
 // ChildVersion numbers what parent and child say to each other. Both are the
 // same program, unless it was replaced on disk in between.
@@ -43,8 +39,8 @@ type ChildLine struct {
 	Done    uint64 `json:"done,omitempty"`
 	Total   uint64 `json:"total,omitempty"`
 
-	// Manifest ends an admission.
-	Manifest *gamelogic.Manifest `json:"manifest,omitempty"`
+	// Admission ends the phase of that name.
+	Admission *Admission `json:"admission,omitempty"`
 	// Report ends a proof.
 	Report json.RawMessage `json:"report,omitempty"`
 	// Refused blames the module, Failed the machine.

@@ -12,18 +12,14 @@ package gatechild
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
-	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/gamelogic/gate"
 	"github.com/edgereel/edgereel/node/push"
 )
@@ -75,7 +71,7 @@ func readJob(in io.Reader) (*push.ChildJob, error) {
 type writer struct {
 	out  *json.Encoder
 	told time.Time
-	in   gate.Stage
+	in   string
 	err  error
 }
 
@@ -88,78 +84,46 @@ func (w *writer) line(l push.ChildLine) error {
 }
 
 // tell writes progress, not too often.
-func (w *writer) tell(stage gate.Stage, done, total uint64) {
+func (w *writer) tell(stage string, done, total uint64) {
 	now := time.Now()
 	if stage == w.in && now.Sub(w.told) < tellEvery && done < total {
 		return
 	}
 	w.told, w.in = now, stage
-	w.err = errors.Join(w.err, w.line(push.ChildLine{Stage: string(stage), Done: done, Total: total}))
+	w.err = errors.Join(w.err, w.line(push.ChildLine{Stage: stage, Done: done, Total: total}))
 }
 
-func (w *writer) do(ctx context.Context, job *push.ChildJob) error {
-	wasm, err := readModule(job)
-	if err != nil {
-		return err
+func (w *writer) do(ctx context.Context, c *push.ChildJob) error {
+	digest, err := hex.DecodeString(c.Digest)
+	if err != nil || len(digest) != 32 {
+		return fmt.Errorf("the job names the digest %q", c.Digest)
 	}
-	if err := closeDoor(); err != nil {
-		return err
+	job := push.Job{Module: c.Module, Digest: [32]byte(digest), PAR: c.PAR, Rounds: c.Rounds, Seed: c.Seed, FloorRTP: c.FloorRTP}
+	w.tell(string(gate.StageDecode), 0, 1)
+	last, err := phase(ctx, c, job, w.tell)
+	if refusal := (*push.Refusal)(nil); errors.As(err, &refusal) {
+		last, err = push.ChildLine{Refused: refusal.Reason}, nil
 	}
-	w.tell(gate.StageDecode, 0, 1)
-	switch job.Phase {
-	case push.PhaseAdmit:
-		return w.admit(ctx, wasm)
-	case push.PhaseProve:
-		return w.prove(ctx, job, wasm)
-	}
-	return fmt.Errorf("the job has the unknown phase %q", job.Phase)
-}
-
-func readModule(job *push.ChildJob) ([]byte, error) {
-	f, err := os.Open(job.Module)
-	if err != nil {
-		return nil, fmt.Errorf("open the module: %w", err)
-	}
-	wasm, err := io.ReadAll(io.LimitReader(f, push.MaxModuleBytes+1))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("read the module: %w", err)
-	}
-	if len(wasm) > push.MaxModuleBytes {
-		return nil, fmt.Errorf("the module has more than %d bytes", push.MaxModuleBytes)
-	}
-	if sum := sha256.Sum256(wasm); hex.EncodeToString(sum[:]) != job.Digest {
-		return nil, fmt.Errorf("the module has SHA-256 %x, want %s", sum, job.Digest)
-	}
-	return wasm, nil
-}
-
-// admit takes the module in as a node would.
-func (w *writer) admit(ctx context.Context, wasm []byte) error {
-	host, err := gamelogic.NewHost(ctx, gamelogic.HostConfig{Allow: [][32]byte{sha256.Sum256(wasm)}})
-	if err != nil {
-		return err
-	}
-	m, err := host.Load(ctx, wasm)
-	if errors.Is(err, gamelogic.ErrRefusedModule) {
-		_, reason, _ := strings.Cut(err.Error(), gamelogic.ErrRefusedModule.Error()+": ")
-		return errors.Join(w.line(push.ChildLine{Refused: "a host would refuse the module: " + reason}), host.Close())
-	}
-	if err != nil {
-		return errors.Join(err, host.Close())
-	}
-	return errors.Join(w.line(push.ChildLine{Manifest: m.Manifest()}), host.Close())
-}
-
-func (w *writer) prove(ctx context.Context, job *push.ChildJob, wasm []byte) error {
-	r, err := gate.Check(ctx, gate.Config{
-		Wasm: wasm, PAR: job.PAR, Rounds: job.Rounds, Seed: job.Seed, FloorRTP: job.FloorRTP, Workers: job.Workers, Progress: w.tell,
-	})
 	if err := errors.Join(err, w.err); err != nil {
 		return err
 	}
-	text, err := r.JSON()
-	if err != nil {
-		return err
+	return w.line(last)
+}
+
+// phase runs one phase and gives the line it ends with.
+func phase(ctx context.Context, c *push.ChildJob, job push.Job, tell func(string, uint64, uint64)) (push.ChildLine, error) {
+	in := &push.InProcess{Workers: c.Workers, Loaded: closeDoor}
+	switch c.Phase {
+	case push.PhaseAdmit:
+		a, err := in.Admit(ctx, job)
+		return push.ChildLine{Admission: a}, err
+	case push.PhaseProve:
+		r, err := in.Prove(ctx, job, tell)
+		if err != nil {
+			return push.ChildLine{}, err
+		}
+		text, err := r.JSON()
+		return push.ChildLine{Report: text}, err
 	}
-	return w.line(push.ChildLine{Report: text})
+	return push.ChildLine{}, fmt.Errorf("the job has the unknown phase %q", c.Phase)
 }

@@ -164,12 +164,12 @@ func refusal(t *testing.T, err error, parts ...string) {
 }
 
 func TestAdmit(t *testing.T) {
-	m, err := newChild(t, "gate-child", push.Limits{}).Admit(t.Context(), job(t, comet(t), nil))
+	a, err := newChild(t, "gate-child", push.Limits{}).Admit(t.Context(), job(t, comet(t), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.ID != "comet-spins" || len(m.Modes) == 0 {
-		t.Errorf("%+v", m)
+	if a.Manifest.ID != "comet-spins" || len(a.Manifest.Modes) == 0 || a.Profile != "pure" || a.FuelPerStep != 1_000_000 {
+		t.Errorf("%+v", a)
 	}
 }
 
