@@ -60,17 +60,17 @@ func (s *sum) UnmarshalText(text []byte) error {
 
 // block plays one block of rounds. Its draws come from a key of its own, so it
 // is the same whoever plays it and in whatever order.
-func (r *run) block(ctx context.Context, sim *gamelogic.Simulator, index int) (*block, error) {
+func (r *run) block(ctx context.Context, sim player, index int) (*block, error) {
 	b := &block{}
 	h := sha256.New()
 	buffer := make([]byte, 0, 12*1024)
-	stream := gamelogic.NewStream(r.seed, r.m.Digest(), uint64(index))
+	stream := gamelogic.NewStream(r.seed, r.g.Digest(), uint64(index))
 	n := r.size(index)
 	var seen []Round // only if somebody looks
 	if r.cfg.Observe != nil {
 		seen = make([]Round, 0, n)
 	}
-	opening := gamelogic.Step{Mode: r.cfg.Mode, Action: r.m.Manifest().Actions[0].Name, StakeMinor: r.cfg.StakeMinor}
+	opening := gamelogic.Step{Mode: r.cfg.Mode, Action: r.g.Manifest().Actions[0].Name, StakeMinor: r.cfg.StakeMinor}
 	for i := range n {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -107,7 +107,7 @@ func (r *run) size(index int) uint64 {
 }
 
 // round plays one round; again plays its steps in fresh instances too.
-func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamelogic.Stream, st gamelogic.Step, b *block, again bool) (won int64, steps, draws uint32, err error) {
+func (r *run) round(ctx context.Context, sim player, stream *gamelogic.Stream, st gamelogic.Step, b *block, again bool) (won int64, steps, draws uint32, err error) {
 	for steps = 1; steps <= gamelogic.MaxRoundSteps; steps++ {
 		st.Draws = stream.Step()
 		out, err := sim.Play(st)
@@ -115,7 +115,7 @@ func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamel
 			return 0, steps, draws, fmt.Errorf("step %d: %w", steps, err)
 		}
 		if again {
-			if err := playAgain(ctx, r.m, st, out); err != nil {
+			if err := playAgain(ctx, r.g, st, out); err != nil {
 				return 0, steps, draws, fmt.Errorf("step %d: %w", steps, err)
 			}
 		}
@@ -134,14 +134,14 @@ func (r *run) round(ctx context.Context, sim *gamelogic.Simulator, stream *gamel
 
 // playAgain plays a step in a fresh instance with the draws it had. The answer
 // must be the same to the byte.
-func playAgain(ctx context.Context, m *gamelogic.Module, st gamelogic.Step, want gamelogic.Outcome) error {
+func playAgain(ctx context.Context, g gamelogic.Game, st gamelogic.Step, want gamelogic.Outcome) error {
 	log := st.Draws.Log()
 	values := make([]uint32, len(log))
 	for i, d := range log {
 		values[i] = d.Value
 	}
 	st.Draws = gamelogic.NewScriptedDraws(values)
-	got, err := m.Replay(ctx, st)
+	got, err := g.Replay(ctx, st)
 	if err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -34,7 +34,7 @@ func (r *run) missing() []int {
 }
 
 func (r *run) header() checkpoint {
-	digest := r.m.Digest()
+	digest := r.g.Digest()
 	return checkpoint{
 		Version: 1, Module: hex.EncodeToString(digest[:]), Mode: r.cfg.Mode, StakeMinor: r.cfg.StakeMinor,
 		Seed: r.cfg.Seed, Rounds: r.cfg.Rounds, BlockRounds: BlockRounds,

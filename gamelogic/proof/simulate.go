@@ -71,10 +71,11 @@ type SimulateResult struct {
 }
 
 // Simulate plays rounds with the module's declared strategy
-// (gamelogic.Module.Advise). When ctx ends
-// first it writes the checkpoint and returns ctx's error.
-func Simulate(ctx context.Context, m *gamelogic.Module, cfg SimulateConfig) (SimulateResult, error) {
-	cost, err := checkMode(m, cfg.Mode, cfg.StakeMinor)
+// (gamelogic.Module.Advise); a game that is no module is played as it is, with
+// the first action offered. When ctx ends first it writes the checkpoint and
+// returns ctx's error.
+func Simulate(ctx context.Context, g gamelogic.Game, cfg SimulateConfig) (SimulateResult, error) {
+	cost, err := checkMode(g, cfg.Mode, cfg.StakeMinor)
 	if err != nil {
 		return SimulateResult{}, err
 	}
@@ -84,7 +85,7 @@ func Simulate(ctx context.Context, m *gamelogic.Module, cfg SimulateConfig) (Sim
 	if cfg.Workers <= 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
-	r := &run{cfg: cfg, m: m, seed: simulationSeed(cfg.Seed), blocks: make([]*block, (cfg.Rounds+BlockRounds-1)/BlockRounds)}
+	r := &run{cfg: cfg, g: g, seed: simulationSeed(cfg.Seed), blocks: make([]*block, (cfg.Rounds+BlockRounds-1)/BlockRounds)}
 	if err := r.resume(); err != nil {
 		return SimulateResult{}, err
 	}
@@ -114,12 +115,12 @@ func Simulate(ctx context.Context, m *gamelogic.Module, cfg SimulateConfig) (Sim
 }
 
 // checkMode refuses what no step would accept and returns a round's cost.
-func checkMode(m *gamelogic.Module, name string, stakeMinor int64) (int64, error) {
-	mode, ok := m.Manifest().Mode(name)
+func checkMode(g gamelogic.Game, name string, stakeMinor int64) (int64, error) {
+	mode, ok := g.Manifest().Mode(name)
 	if !ok {
 		return 0, fmt.Errorf("%w: %q", gamelogic.ErrUnknownMode, name)
 	}
-	if err := m.Manifest().CheckStake(stakeMinor); err != nil {
+	if err := g.Manifest().CheckStake(stakeMinor); err != nil {
 		return 0, err
 	}
 	return mode.CostMinor(stakeMinor)
@@ -137,10 +138,10 @@ func field(b, v []byte) []byte {
 }
 
 // run is one simulation. The goroutine of Simulate owns it; workers read cfg,
-// m and seed only.
+// g and seed only.
 type run struct {
 	cfg    SimulateConfig
-	m      *gamelogic.Module
+	g      gamelogic.Game
 	seed   [32]byte
 	blocks []*block // nil: not played yet
 	done   uint64   // rounds of finished blocks
@@ -205,7 +206,7 @@ func (r *run) deal(ctx context.Context, open chan<- int) {
 }
 
 func (r *run) work(ctx context.Context, open <-chan int, results chan<- finished) {
-	sim, err := r.m.NewSimulator(ctx)
+	sim, err := newPlayer(ctx, r.g)
 	if err != nil {
 		results <- finished{err: err}
 		return
@@ -228,7 +229,7 @@ func (r *run) result(costMinor int64) (SimulateResult, error) {
 	total := &block{}
 	h := sha256.New()
 	h.Write(field(nil, []byte(domainOutcome)))
-	digest := r.m.Digest()
+	digest := r.g.Digest()
 	h.Write(digest[:])
 	h.Write(field(nil, []byte(r.cfg.Mode)))
 	for _, v := range []uint64{uint64(r.cfg.StakeMinor), r.cfg.Seed, r.cfg.Rounds} {
