@@ -19,7 +19,7 @@ const module = "github.com/edgereel/edgereel"
 // import. A folder always may import itself; one that is not listed may
 // import nothing of ours.
 var mayImport = map[string][]string{
-	"cmd":       {"chaos", "client", "node", "gamelogic", "games", "transport", "api", "internal"},
+	"cmd":       {"chaos", "client", "node", "gamelogic", "games", "sdk", "transport", "api", "internal"},
 	"chaos":     {"client", "node", "consensus", "gamelogic", "games", "storage", "transport", "wallet", "api", "internal"},
 	"client":    {"transport", "api", "internal"},
 	"node":      {"consensus", "gamelogic", "games", "storage", "transport", "wallet", "api", "internal"},
