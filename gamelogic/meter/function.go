@@ -103,8 +103,14 @@ type grain struct {
 	short   int64 // weight of a loop whose rounds pay from a register
 }
 
-func defaultGrain() grain {
-	return grain{scope: 256, least: 16, fold: 256, bounded: 1024, left: 4096, short: 28}
+// grainOf is finer for a module with a runtime: its functions are one large
+// loop around all places where a goroutine may go on.
+func grainOf(limits *Limits) grain {
+	g := grain{scope: 256, least: 16, fold: 256, bounded: 1024, left: 4096, short: 28}
+	if limits.Floats {
+		g.scope, g.least = 64, 8
+	}
+	return g
 }
 
 // params and results count the values of a signature.

@@ -15,6 +15,11 @@ import (
 
 const testFuel = 100_000
 
+func pureGrain() grain {
+	limits := DefaultLimits()
+	return grainOf(&limits)
+}
+
 // kind of a call's end: "" for a result, the engine's first line for a trap.
 func kind(mod api.Module, err error) string {
 	if err == nil {
@@ -87,7 +92,7 @@ func run(t testing.TB, cfg wazero.RuntimeConfig, wasm []byte, most int) trace {
 // global just before it runs: what the meter has to cover.
 func counted(t testing.TB, wasm []byte) []byte {
 	t.Helper()
-	m, err := decode(wasm, DefaultLimits(), defaultGrain())
+	m, err := decode(wasm, DefaultLimits(), pureGrain())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +194,7 @@ func TestRewrite_Equivalent(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 14))
 	var byMeter, byTrap, results int
 	var saved savings
-	grains := []grain{defaultGrain(), {scope: 1, least: 1, fold: 1, short: 1}, {scope: 1, least: 6, fold: 1 << 20, bounded: 200, left: 400, short: 1 << 20},
+	grains := []grain{pureGrain(), {scope: 1, least: 1, fold: 1, short: 1}, {scope: 1, least: 6, fold: 1 << 20, bounded: 200, left: 400, short: 1 << 20},
 		{scope: 30, least: 1 << 20, fold: 60, bounded: 1 << 20}, {scope: 1 << 20, fold: 1 << 20, left: 1 << 20, short: 40}}
 	for i := range n {
 		data := make([]byte, 40+rng.IntN(800))
@@ -246,7 +251,7 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(assemble(code(i32c(1)), code(i32c(2)), code(i32c(3))))
 	f.Add(generate([]byte{3, 4, 2, 9, 1, 5, 200, 17, 6, 3, 3, 8, 1, 90, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		compare(t, generate(data), defaultGrain())
+		compare(t, generate(data), pureGrain())
 		compare(t, generate(data), grain{scope: 1, least: 6, fold: 1 << 20, bounded: 300, short: 20})
 		metered, _, err := Rewrite(data, DefaultLimits())
 		if err != nil {

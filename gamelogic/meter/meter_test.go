@@ -270,7 +270,7 @@ func TestRewrite_FramesAreBounded(t *testing.T) {
 	for _, n := range []int{1, 100, 1000, 3000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			wasm := wide(n)
-			m, err := decode(wasm, DefaultLimits(), defaultGrain())
+			m, err := decode(wasm, DefaultLimits(), pureGrain())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,7 @@ import (
 // returns it with meters in it. Custom sections are dropped. A *RefusedError
 // says why a module was not rewritten.
 func Rewrite(wasm []byte, limits Limits) (instrumented []byte, report Report, err error) {
-	return rewrite(wasm, limits, defaultGrain())
+	return rewrite(wasm, limits, grainOf(&limits))
 }
 
 func rewrite(wasm []byte, limits Limits, fine grain) (instrumented []byte, report Report, err error) {
