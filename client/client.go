@@ -43,6 +43,7 @@ type node struct {
 	operator edgereelv1connect.OperatorServiceClient
 	audit    edgereelv1connect.AuditServiceClient
 	cluster  edgereelv1connect.ClusterServiceClient
+	studio   edgereelv1connect.StudioServiceClient
 }
 
 // New ranks the nodes and returns when the nearest one is known, or after
@@ -65,6 +66,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			operator: edgereelv1connect.NewOperatorServiceClient(caller),
 			audit:    edgereelv1connect.NewAuditServiceClient(caller),
 			cluster:  edgereelv1connect.NewClusterServiceClient(caller),
+			studio:   edgereelv1connect.NewStudioServiceClient(caller),
 		})
 	}
 	background, cancel := context.WithCancel(context.Background())

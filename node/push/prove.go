@@ -39,10 +39,13 @@ func (p *pushed) seed() (uint64, error) {
 // admit starts the module once and compares what it says of itself with what
 // its studio signed.
 func (p *pushed) admit(ctx context.Context, job Job) error {
-	if err := p.send.Send(&edgereelv1.PushResponse{Stage: "admission"}); err != nil {
-		return err
-	}
-	a, err := p.s.cfg.Gate.Admit(ctx, job)
+	var a *Admission
+	var err error
+	p.telling(ctx, "admission", func(ctx context.Context, _ func(string, uint64, uint64)) {
+		if a, err = p.s.cfg.Gate.Admit(ctx, job); err != nil && ctx.Err() != nil {
+			err = gateError(ctx, err)
+		}
+	})
 	if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
 		return refuse("module_refused", "Look at it with edgereel studio inspect, correct it and push again.", "%s", refusal.Reason)
 	}
@@ -69,7 +72,12 @@ func (p *pushed) admit(ctx context.Context, job Job) error {
 	return nil
 }
 
+// gateError is the error of a check that found out nothing. One that says so
+// already stays as it is.
 func gateError(ctx context.Context, err error) error {
+	if api.DetailOf(err).GetCode() != "" {
+		return err
+	}
 	if ctx.Err() != nil {
 		return api.Error(edgereelv1.Effect_EFFECT_NOT_APPLIED_RETRYABLE, "check_stopped", connect.CodeCanceled, "Push again.", "the check was stopped before its end: %w", opaque{err})
 	}
@@ -104,50 +112,56 @@ type progress struct {
 	done, total uint64
 }
 
-// prove runs the check and tells of it. The check runs in a goroutine of its
-// own, so that a stream is never silent for long.
-func (p *pushed) prove(ctx context.Context, job Job) (*gate.Report, error) {
+// telling runs work in a goroutine of its own and sends what it tells, and
+// something every two seconds, so that a stream is never silent for long. The
+// work's context ends when nobody listens any more.
+func (p *pushed) telling(ctx context.Context, stage string, work func(context.Context, func(string, uint64, uint64))) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	told, ended := make(chan progress, 1), make(chan struct{})
-	var report *gate.Report
-	var failed error
 	go func() {
 		defer close(ended)
-		report, failed = p.s.cfg.Gate.Prove(ctx, job, func(stage string, done, total uint64) {
+		work(ctx, func(stage string, done, total uint64) {
 			select {
 			case told <- progress{stage, done, total}:
 			default: // the one before is not sent yet; the next will be
 			}
 		})
 	}()
-	var sent error
-	last := progress{stage: "check"}
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
-	for done := false; !done; {
+	last := progress{stage: stage}
+	for listening := true; ; {
+		if listening && p.send.Send(&edgereelv1.PushResponse{Stage: last.stage, Done: last.done, Total: last.total}) != nil {
+			listening = false
+			cancel() // the work ends, and is begun anew by the next push
+		}
 		select {
 		case last = <-told:
 		case <-tick.C:
 		case <-ended:
-			done = true
-			continue
-		}
-		if sent != nil {
-			continue
-		}
-		if sent = p.send.Send(&edgereelv1.PushResponse{Stage: last.stage, Done: last.done, Total: last.total}); sent != nil {
-			cancel() // nobody listens; the check ends and is begun anew by the next push
+			return
 		}
 	}
+}
+
+// prove runs the check and tells of it.
+func (p *pushed) prove(ctx context.Context, job Job) (*gate.Report, error) {
+	var report *gate.Report
+	var err error
+	p.telling(ctx, "check", func(ctx context.Context, tell func(string, uint64, uint64)) {
+		if report, err = p.s.cfg.Gate.Prove(ctx, job, tell); err != nil && ctx.Err() != nil {
+			err = gateError(ctx, err)
+		}
+	})
 	refusal := (*Refusal)(nil)
 	switch {
-	case failed == nil:
+	case err == nil:
 		return report, nil
-	case errors.As(failed, &refusal):
+	case errors.As(err, &refusal):
 		return p.ended(job, refusal), nil
 	}
-	return nil, gateError(ctx, failed)
+	return nil, gateError(ctx, err)
 }
 
 // ended is the report of a check that the module itself ended.
