@@ -61,3 +61,10 @@ func (c *checker) refused(err error) {
 	}
 	c.add(StageDecode, name, "", Fail, figures, "a host would refuse the module: %s", reason)
 }
+
+// advises tells whether the module declares a strategy of its own: whether it
+// exports a function of that name. The host has checked the export section.
+func (c *checker) advises() bool {
+	const name = "edgereel_advise"
+	return bytes.Contains(c.cfg.Wasm, append(append([]byte{byte(len(name))}, name...), 0))
+}

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
 
@@ -41,8 +42,9 @@ func (c *checker) exactMode(ctx context.Context, s *modeState, r *Mode) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, proof.ErrTooLarge):
-		r.Exact = &Exact{WhyNotCountable: err.Error()}
-		c.add(StageExact, "exact", name, Skip, nil, "mode %q is too large to be counted within %d leaves; its figures are simulated", name, c.cfg.MaxLeaves)
+		r.Exact = &Exact{States: res.States, Leaves: res.Leaves, WhyNotCountable: "it is too large"}
+		c.add(StageExact, "exact", name, Skip, []Figure{{"states", fmt.Sprint(res.States)}, {"leaves", fmt.Sprint(res.Leaves)}},
+			"mode %q has at least %d states and %d leaves, more than the %d that are counted here; its figures are simulated", name, res.States, res.Leaves, c.cfg.MaxLeaves)
 		return nil
 	default:
 		c.add(StageExact, "exact", name, Fail, nil, "mode %q cannot be walked: %v", name, err)
@@ -50,6 +52,7 @@ func (c *checker) exactMode(ctx context.Context, s *modeState, r *Mode) error {
 	}
 	s.exact = &res
 	r.Exact = exactFigures(&res, r.CostMinor, r.StakeMinor)
+	r.Exact.DeclaredByGame = c.advises()
 	c.add(StageExact, "exact", name, Pass, []Figure{{"rtp", res.RTP.String()}}, "all %d leaves of %d states of mode %q were walked", res.Leaves, res.States, name)
 	return nil
 }

@@ -31,6 +31,10 @@ func (c *checker) fuzz(ctx context.Context) error {
 		{"inputs", "actions and choices out of place, on states the module wrote", c.bendInput},
 		{"states", "states the module did not write", c.bendState},
 	} {
+		if kind.name == "states" && c.m.Manifest().MaxState == 0 {
+			c.skip(StageFuzz, kind.name, "the module keeps no state")
+			continue
+		}
 		var n fuzzed
 		ok := true
 		for n.tried < total/2 && ok {

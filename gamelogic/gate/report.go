@@ -112,7 +112,6 @@ type Exact struct {
 	MaxWinX         float64 `json:"max_win_x"`         // stakes; 0 when nothing but the declared maximum ends a cycle
 	RTPOptimal      string  `json:"rtp_optimal"`       // fractions n/d, empty where a player has no choice
 	RTPWorst        string  `json:"rtp_worst"`         //
-	RTPFirst        string  `json:"rtp_first"`         // of the first action and choice each time
 	DeclaredByGame  bool    `json:"strategy_declared"` // RTP is that of the module's own advice
 	NoDistribution  string  `json:"no_distribution,omitempty"`
 	DistinctWins    int     `json:"distinct_wins"`
