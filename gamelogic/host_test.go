@@ -56,6 +56,9 @@ func history(t testing.TB, m *gamelogic.Module, play player, from, to uint64) st
 			}
 			fmt.Fprintf(&out, "%d %d %d %x %d %x %d %s\n", round, nonce, o.WinMinor, o.State, o.DrawCount, o.DrawsDigest, o.Fuel, o.Presentation)
 			st.State, st.WonMinor, closed = o.State, st.WonMinor+o.WinMinor, o.Closed
+			if !closed {
+				st.Action = o.NextActions[0]
+			}
 		}
 	}
 	return out.String()

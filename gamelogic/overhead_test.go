@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"math/bits"
 	"testing"
 	"time"
 
@@ -114,6 +115,11 @@ func (s *spinner) history(tb testing.TB, n int) (digest [32]byte, features int) 
 		state = binary.LittleEndian.Uint32(out[16:])
 		binary.LittleEndian.PutUint32(in[24:], state)
 		s.mem.Write(s.io+32, out[32:32+state])
+		// The first action that is offered, or the one that opens a round.
+		in[4] = 1
+		if mask := binary.LittleEndian.Uint32(out[12:]); mask != 0 {
+			in[4] = byte(bits.TrailingZeros32(mask))
+		}
 		if state > 0 {
 			features++
 		}
