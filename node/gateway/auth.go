@@ -14,18 +14,21 @@ import (
 )
 
 // Roles of tokens beside a player's. Where several operators share a cluster,
-// each holds RoleOperator alone: the other two reach beyond its own wallets.
+// each holds RoleOperator alone: the others reach beyond its own wallets.
 const (
 	// RoleOperator: the operator's own wallets.
 	RoleOperator = "operator"
 	// RoleAuditor: every shard's journal, replay and the state of the cluster.
 	RoleAuditor = "auditor"
-	// RoleAdmin: switching games on and off for all operators.
+	// RoleAdmin: switching games on and off for all operators, releasing them
+	// and keeping the studios' keys.
 	RoleAdmin = "admin"
+	// RoleStudio: pushing modules; who signed them is another question.
+	RoleStudio = "studio"
 )
 
 // AllRoles is what the one operator of a cluster of its own holds.
-func AllRoles() []string { return []string{RoleOperator, RoleAuditor, RoleAdmin} }
+func AllRoles() []string { return []string{RoleOperator, RoleAuditor, RoleAdmin, RoleStudio} }
 
 // caller is what a request's token said.
 type caller struct {

@@ -70,8 +70,11 @@ type Config struct {
 	// Replica gives this node's copy of a shard, nil where it has none.
 	Replica func(shard uint32) Replica
 	// Audit and Cluster answer what concerns this node itself.
-	Audit         edgereelv1connect.AuditServiceHandler
-	Cluster       edgereelv1connect.ClusterServiceHandler
+	Audit   edgereelv1connect.AuditServiceHandler
+	Cluster edgereelv1connect.ClusterServiceHandler
+	// Studio takes modules in and releases them; nil answers that this node
+	// does not serve it.
+	Studio        edgereelv1connect.StudioServiceHandler
 	RatePerSecond float64
 	Burst         int
 	Now           func() time.Time
@@ -98,6 +101,9 @@ func (g *Gateway) Handler() http.Handler {
 	edgereelv1connect.RegisterOperatorServiceHandler(server, &operators{g})
 	edgereelv1connect.RegisterAuditServiceHandler(server, &auditors{g, g.cfg.Audit})
 	edgereelv1connect.RegisterClusterServiceHandler(server, &watchers{g, g.cfg.Cluster})
+	if g.cfg.Studio != nil {
+		edgereelv1connect.RegisterStudioServiceHandler(server, &studios{g, g.cfg.Studio})
+	}
 	return g.authenticate(api.Handler(server))
 }
 
