@@ -75,10 +75,12 @@ type generator struct {
 	labels []byte // number of values that a branch to each open block takes
 	loops  []bool // which of them are loops
 	budget int
+	floats bool
 }
 
-func generate(data []byte) []byte {
-	g := &generator{data: data}
+func generate(data []byte) []byte { return generateFrom(&generator{data: data}) }
+
+func generateFrom(g *generator) []byte {
 	var bodies [][]byte
 	for range 3 {
 		g.labels, g.loops, g.budget = []byte{1}, []bool{false}, 60
@@ -108,6 +110,9 @@ func (g *generator) value(depth int) []byte {
 		}
 		return []byte{0x20, byte(g.pick(4))}
 	}
+	if g.floats && g.pick(2) == 0 {
+		return g.float(depth)
+	}
 	switch g.pick(9) {
 	case 0:
 		return []byte{0x23, 0}
@@ -127,6 +132,28 @@ func (g *generator) value(depth int) []byte {
 		return cat(g.value(depth-1), g.value(depth-1), []byte{[]byte{0x6a, 0x6b, 0x6c, 0x71, 0x73, 0x48, 0x4d, 0x75}[g.pick(8)]})
 	}
 }
+
+// float computes with floats whose bits it looks at afterwards.
+func (g *generator) float(depth int) []byte {
+	a := cat(g.value(depth-1), []byte{0xac, 0xbf}) // i64.extend_i32_s f64.reinterpret_i64
+	b := cat(g.value(depth-1), []byte{0xb7})       // f64.convert_i32_s
+	op := byte(opF64Abs + g.pick(opF64Copysign-opF64Abs+1))
+	x := cat(a, []byte{op})
+	if op >= 0xa0 {
+		x = cat(a, b, []byte{op})
+	}
+	switch g.pick(4) {
+	case 0:
+		return cat(x, []byte{0xfc, 2}) // i32.trunc_sat_f64_s
+	case 1:
+		return cat(x, []byte{0xaa}) // i32.trunc_f64_s, may trap
+	case 2:
+		return cat(x, []byte{0xb6, byte(opF32Abs + g.pick(7)), 0xbc}) // demote, one of one operand, reinterpret
+	}
+	return cat(x, []byte{0xbd}, i64c(32), []byte{0x88, 0xa7})
+}
+
+func i64c(v int64) []byte { return append([]byte{0x42}, sleb(v)...) }
 
 func (g *generator) address(depth int) []byte {
 	return cat(g.value(depth), i32c(0xfff8), []byte{0x71})
