@@ -57,7 +57,7 @@ func newChecker(cfg Config) (*checker, error) {
 		c.cfg.Workers = runtime.GOMAXPROCS(0)
 	}
 	c.r = &Report{
-		Schema: ReportSchema, Version: ReportVersion, ModuleDigest: hex.EncodeToString(c.digest[:]), ModuleBytes: len(cfg.Wasm),
+		Schema: ReportVersion, Kind: ReportKind, ModuleDigest: hex.EncodeToString(c.digest[:]), ModuleBytes: len(cfg.Wasm),
 		Meter: meter.Version, Checks: []Result{}, Modes: []Mode{},
 		Asked: Asked{Rounds: c.cfg.Rounds, Seed: c.cfg.Seed, FloorRTP: c.cfg.FloorRTP, MaxLeaves: c.cfg.MaxLeaves},
 	}

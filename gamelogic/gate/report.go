@@ -8,9 +8,9 @@ import (
 	"github.com/edgereel/edgereel/gamelogic"
 )
 
-// Schema and version of the JSON document a Report is.
+// Kind and version of the JSON document a Report is.
 const (
-	ReportSchema  = "edgereel.gate-report"
+	ReportKind    = "edgereel.gate-report"
 	ReportVersion = 1
 )
 
@@ -28,8 +28,8 @@ const (
 // Report is everything the gate found out. It is deterministic for the same
 // Config, whatever Workers is.
 type Report struct {
-	Schema       string   `json:"schema"`  // ReportSchema
-	Version      int      `json:"version"` // ReportVersion
+	Schema       int      `json:"schema"`  // ReportVersion
+	Kind         string   `json:"kind"`    // ReportKind
 	Verdict      Verdict  `json:"verdict"` // pass or fail
 	ModuleDigest string   `json:"module_digest"`
 	ModuleBytes  int      `json:"module_bytes"`
@@ -205,8 +205,8 @@ func ParseReport(b []byte) (*Report, error) {
 	if err := json.Unmarshal(b, r); err != nil {
 		return nil, fmt.Errorf("gate: read a report: %w", err)
 	}
-	if r.Schema != ReportSchema || r.Version != ReportVersion {
-		return nil, fmt.Errorf("gate: read a report: schema %q version %d, want %q version %d", r.Schema, r.Version, ReportSchema, ReportVersion)
+	if r.Kind != ReportKind || r.Schema != ReportVersion {
+		return nil, fmt.Errorf("gate: read a report: kind %q version %d, want %q version %d", r.Kind, r.Schema, ReportKind, ReportVersion)
 	}
 	return r, nil
 }

@@ -18,6 +18,14 @@ type Progress struct {
 	before      uint64 // what was done when it began
 	tenth       uint64
 	open        bool // a line to be rewritten is there
+	stage       string
+}
+
+// begin starts a stage with a way of its own, which is told about however
+// short it is.
+func (p *Progress) begin(stage string) {
+	p.end()
+	p.stage, p.begun, p.told, p.before, p.tenth = stage+" ", time.Time{}, time.Time{}, 0, 0
 }
 
 // short is a way too short to be told about.
@@ -25,7 +33,7 @@ const short = 1 << 20
 
 // tell is called with what is done of how much.
 func (p *Progress) tell(done, total uint64) {
-	if total < short {
+	if total < short && p.stage == "" || total == 0 {
 		return
 	}
 	now := p.Now()
@@ -45,7 +53,7 @@ func (p *Progress) tell(done, total uint64) {
 	if p.Live {
 		begin, end, p.open = "\r\x1b[K", "", true
 	}
-	fmt.Fprintf(p.Out, "%s%5.1f %%  %d of %d, %s left%s", begin, 100*float64(done)/float64(total), done, total, left, end)
+	fmt.Fprintf(p.Out, "%s%s%5.1f %%  %d of %d, %s left%s", begin, p.stage, 100*float64(done)/float64(total), done, total, left, end)
 }
 
 // say prints a line of its own.
