@@ -172,7 +172,7 @@ func (p *pushed) ended(job Job, r *Refusal) *gate.Report {
 		stage = gate.StageDecode
 	}
 	return &gate.Report{
-		Schema: gate.ReportSchema, Version: gate.ReportVersion, Verdict: gate.Fail,
+		Schema: gate.ReportVersion, Kind: gate.ReportKind, Verdict: gate.Fail,
 		ModuleDigest: p.module.String(), ModuleBytes: int(p.size), PARDigest: blobs.Digest(sheet).String(), Meter: meter.Version,
 		Profile: p.admission.Profile, Manifest: p.admission.Manifest, Modes: []gate.Mode{},
 		Asked:  gate.Asked{Rounds: job.Rounds, Seed: job.Seed, FloorRTP: job.FloorRTP},
