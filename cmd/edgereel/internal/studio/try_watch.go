@@ -1,0 +1,131 @@
+package studio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// watchEvery is how often files are looked at.
+const watchEvery = 300 * time.Millisecond
+
+// watch plays, and plays again after every change that can be built, until ctx
+// ends. What does not build or does not play is said, and the next change is
+// waited for.
+func (x *tried) watch(ctx context.Context) error {
+	log := &drawLog{}
+	for {
+		before, err := x.stamp()
+		if err != nil {
+			return err
+		}
+		err = x.build(ctx)
+		if err == nil {
+			err = x.once(ctx, log)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil // the way to end it
+		case errors.Is(err, ErrFlag):
+			return err
+		case err != nil && !errors.Is(err, ErrNo):
+			x.p.say("%v", err)
+		}
+		x.p.say("waiting for a change in %s", x.Watch)
+		if err := x.change(ctx, before); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// build runs the command, whose output is a person's to read.
+func (x *tried) build(ctx context.Context) error {
+	if x.Build == "" {
+		return nil
+	}
+	command := exec.CommandContext(ctx, "sh", "-c", x.Build)
+	command.Stdout, command.Stderr = x.p.Out, x.p.Out
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("build by %q: %w", x.Build, err)
+	}
+	return nil
+}
+
+// change waits until the files are others than before.
+func (x *tried) change(ctx context.Context, before stamp) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		now, err := x.stamp()
+		if err != nil {
+			return err
+		}
+		if now != before {
+			return nil
+		}
+	}
+}
+
+// stamp is the newest change among files, their number and their length: an
+// editor that keeps old times still changes one of them.
+type stamp struct {
+	newest time.Time
+	files  int
+	bytes  int64
+}
+
+// stamp looks at what is watched. Names that begin with a dot and the folders
+// of package managers and build products are not looked into; the module only
+// where nothing builds it, else every build would be a change.
+func (x *tried) stamp() (s stamp, err error) {
+	module, err := filepath.Abs(x.Module)
+	if err != nil {
+		return s, fmt.Errorf("watch: %w", err)
+	}
+	err = filepath.WalkDir(x.Watch, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // removed while looked at
+		case err != nil:
+			return err
+		case e.IsDir() && path != x.Watch && skipped(e.Name()):
+			return filepath.SkipDir
+		case e.IsDir() || e.Name()[0] == '.' || x.Build != "" && path == module:
+			return nil
+		}
+		info, err := e.Info()
+		if err != nil {
+			return nil // likewise
+		}
+		s.files++
+		s.bytes += info.Size()
+		if info.ModTime().After(s.newest) {
+			s.newest = info.ModTime()
+		}
+		return nil
+	})
+	if err != nil {
+		return s, fmt.Errorf("watch: %w", err)
+	}
+	return s, nil
+}
+
+func skipped(name string) bool {
+	switch name {
+	case "node_modules", "target", "build", "dist":
+		return true
+	}
+	return name[0] == '.'
+}
