@@ -11,14 +11,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/edgereel/edgereel/consensus/plain"
 	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/node/config"
 	"github.com/edgereel/edgereel/node/leader"
 	"github.com/edgereel/edgereel/node/membership"
+	"github.com/edgereel/edgereel/node/registry"
+	"github.com/edgereel/edgereel/node/releases"
 	"github.com/edgereel/edgereel/node/router"
 	"github.com/edgereel/edgereel/node/seeds"
 	"github.com/edgereel/edgereel/node/telemetry"
 	"github.com/edgereel/edgereel/storage"
+	"github.com/edgereel/edgereel/storage/blobs"
 	"github.com/edgereel/edgereel/transport"
 	"github.com/edgereel/edgereel/wallet"
 )
@@ -41,24 +45,29 @@ type Node struct {
 	log  *slog.Logger
 	now  func() time.Time
 
-	mesh      *transport.Mesh
-	rpc       *transport.RPC
-	peers     *peers
-	members   *membership.Membership
-	store     *storage.Store
-	host      *gamelogic.Host
-	modules   modulesOf
+	mesh    *transport.Mesh
+	rpc     *transport.RPC
+	peers   *peers
+	members *membership.Membership
+	store   *storage.Store
+	host    *gamelogic.Host
+	modules modulesOf
 	// times are those of this node's evaluations. fetchModule asks for a module
 	// that this node lacks and returns at once; nil where nobody delivers any.
 	times       *leader.Times
 	fetchModule func(digest wallet.Hash)
-	ring      *seeds.Ring
-	directory *seeds.Directory
-	tokens    *seeds.Tokens
-	router    *router.Router
-	replicas  map[uint32]*replica
-	public    *transport.Public
-	endpoints endpoints
+	blobs       *blobs.Store
+	bulk        *transport.Bulk
+	registry    *registry.Service
+	registryLog *plain.Group
+	releases    *releases.Service
+	ring        *seeds.Ring
+	directory   *seeds.Directory
+	tokens      *seeds.Tokens
+	router      *router.Router
+	replicas    map[uint32]*replica
+	public      *transport.Public
+	endpoints   endpoints
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -94,7 +103,7 @@ func New(ctx context.Context, opts Options) (*Node, error) {
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	for _, start := range []func() error{
-		n.startSecrets, n.startStore, n.startTransport, n.startGames, n.startMembership, n.startShards, n.startPublic, n.startAdmin,
+		n.startSecrets, n.startStore, n.startTransport, n.startMembership, n.startRegistry, n.startGames, n.startShards, n.startPublic, n.startAdmin,
 	} {
 		if err := start(); err != nil {
 			// A socket that no component took over is closed here; closing one
@@ -149,11 +158,12 @@ func (n *Node) Drain(ctx context.Context) error {
 	n.tel.Health.Draining()
 	err := n.members.UpdateMeta(func(s *membership.Status) { s.Draining = true })
 	// All shards at once: one that finds no heir must not hold up the others.
-	drained := make(chan error, len(n.replicas))
+	drained := make(chan error, len(n.replicas)+1)
+	n.wg.Go(func() { drained <- n.resignRegistry(ctx) })
 	for _, r := range n.replicas {
 		n.wg.Go(func() { drained <- r.group.Drain(ctx) })
 	}
-	for range n.replicas {
+	for range len(n.replicas) + 1 {
 		err = joinErr(err, <-drained)
 	}
 	return joinErr(err, n.members.Leave(leaveTimeout))

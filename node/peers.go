@@ -17,6 +17,7 @@ import (
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/consensus"
 	"github.com/edgereel/edgereel/node/membership"
+	"github.com/edgereel/edgereel/node/registry"
 	"github.com/edgereel/edgereel/storage"
 	"github.com/edgereel/edgereel/transport"
 	"github.com/edgereel/edgereel/wallet"
@@ -177,6 +178,10 @@ func (n *Node) servePeer(ctx context.Context, peer transport.Identity, method st
 		return n.router.ServeForwarded(ctx, body)
 	case methodClock:
 		return proto.Marshal(&edgereelv1.ClockReply{Version: peerVersion, UnixMs: n.now().UnixMilli(), LedgerVersion: uint32(wallet.Version)})
+	case registry.MethodCommand:
+		return n.registry.ServeCommand(ctx, body)
+	case registry.MethodState:
+		return n.registry.ServeState(body)
 	case methodTallies:
 		var req edgereelv1.TalliesRequest
 		if err := proto.Unmarshal(body, &req); err != nil {

@@ -64,7 +64,7 @@ func (n *Node) openReplica(shard config.Shard) (*replica, error) {
 		return r, errors.Join(err, stream.Close())
 	}
 	n.router.Attach(shard.ID, leader.New(leader.Config{
-		Node: n.cfg.Node, Shard: shard.ID, Group: r.group, Journal: r.journal, Modules: rounds.Hosted{Host: n.host},
+		Node: n.cfg.Node, Shard: shard.ID, Group: r.group, Journal: r.journal, Modules: n.releases,
 		Seeds: n.ring, Directory: n.directory, Metrics: n.tel.Metrics, Now: n.now, Rand: n.opts.Rand, Logger: n.log,
 		MaxStakeMinor: n.cfg.Limits.MaxStakeMinor,
 		Fetch:         n.wantModule, GiveAway: func() { n.giveAway(r) }, Times: n.times,
@@ -153,7 +153,7 @@ func (n *Node) bootstrap(s *wallet.Shard) []wallet.Op {
 }
 
 // modulesOf lists loaded modules in a fixed order.
-type modulesOf []*gamelogic.Module
+type modulesOf []gamelogic.Game
 
 // observer turns a group's events into metrics, routing and gossip.
 type observer struct{ n *Node }

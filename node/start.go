@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,17 +10,13 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/metric/noop"
 
-	"github.com/edgereel/edgereel/gamelogic"
-	"github.com/edgereel/edgereel/games"
 	"github.com/edgereel/edgereel/node/audit"
 	"github.com/edgereel/edgereel/node/gateway"
 	"github.com/edgereel/edgereel/node/membership"
-	"github.com/edgereel/edgereel/node/rounds"
 	"github.com/edgereel/edgereel/node/router"
 	"github.com/edgereel/edgereel/node/seeds"
 	"github.com/edgereel/edgereel/storage"
 	"github.com/edgereel/edgereel/transport"
-	"github.com/edgereel/edgereel/wallet"
 )
 
 func (n *Node) startSecrets() error {
@@ -136,30 +131,6 @@ func (n *Node) resolve(node string) (string, error) {
 	return p.Mesh, nil
 }
 
-// startGames loads the reference modules: only these run until modules are
-// metered.
-func (n *Node) startGames() error {
-	all := games.All()
-	var allow [][32]byte
-	for _, g := range all {
-		allow = append(allow, sha256.Sum256(g.Wasm))
-	}
-	host, err := gamelogic.NewHost(n.ctx, gamelogic.HostConfig{Allow: allow})
-	if err != nil {
-		return fmt.Errorf("start module host: %w", err)
-	}
-	n.host = host
-	n.onClose("module host", host.Close)
-	for _, g := range all {
-		m, err := host.Load(n.ctx, g.Wasm)
-		if err != nil {
-			return fmt.Errorf("load game %s: %w", g.ID, err)
-		}
-		n.modules = append(n.modules, m)
-	}
-	return nil
-}
-
 func (n *Node) startMembership() error {
 	self := n.cfg.Self()
 	gossip, err := transport.NewGossip(transport.GossipConfig{Endpoint: n.endpoints.mesh, Advertise: self.Mesh, Logger: n.log})
@@ -217,6 +188,7 @@ func (n *Node) startShards() error {
 		n.opts.OnStore(n.store, journals)
 	}
 	n.runEndpoints()
+	n.startReleases()
 	return nil
 }
 
@@ -233,7 +205,7 @@ func (n *Node) gossipedLeader(shard uint32) string {
 }
 
 func (n *Node) startPublic() error {
-	auditor := &audit.Service{Node: n.cfg.Node, Modules: rounds.Hosted{Host: n.host}, Seeds: n.ring}
+	auditor := &audit.Service{Node: n.cfg.Node, Modules: n.releases, Seeds: n.ring}
 	for _, s := range n.cfg.Votes() {
 		r := n.replicas[s.ID]
 		auditor.Replicas = append(auditor.Replicas, audit.Replica{Shard: s.ID, State: r.group, Journal: r.journal})
@@ -281,30 +253,6 @@ func (n *Node) replicaOf(shard uint32) gateway.Replica {
 		return r.group
 	}
 	return nil
-}
-
-// listGames joins what the modules say with whether the shards take rounds.
-func (n *Node) listGames() []gateway.Game {
-	enabled := map[string]bool{}
-	// A node without a replica cannot tell; the shard decides at every round.
-	unknown := len(n.replicas) == 0
-	for _, s := range n.cfg.Votes() {
-		n.replicas[s.ID].group.View(func(sh *wallet.Shard) {
-			for _, g := range sh.Games() {
-				enabled[g.Game] = g.Enabled
-			}
-		})
-	}
-	var list []gateway.Game
-	for _, m := range n.modules {
-		man := m.Manifest()
-		g := gateway.Game{ID: man.ID, Version: man.Release, Digest: wallet.Hash(m.Digest()).String(), Enabled: unknown || enabled[man.ID]}
-		for _, mode := range man.Modes {
-			g.Modes = append(g.Modes, gateway.Mode{Name: mode.Name, CostX100: uint32(mode.CostX100), RTP: mode.RTP, MaxWinX: uint64(mode.MaxWinX)})
-		}
-		list = append(list, g)
-	}
-	return list
 }
 
 func (n *Node) startAdmin() error {

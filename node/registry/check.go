@@ -2,6 +2,7 @@ package registry
 
 import (
 	"crypto/ed25519"
+	"math"
 	"regexp"
 	"strings"
 	"unicode"
@@ -161,8 +162,8 @@ func checkModes(modes []Mode) *Refusal {
 			return invalid("mode %s or its id %d is listed twice", m.Name, m.ID)
 		}
 		names[m.Name], ids[m.ID] = true, true
-		if m.CostX100 <= 0 || m.MaxWinX < 0 {
-			return invalid("mode %s has no cost, or a negative greatest win", m.Name)
+		if m.CostX100 <= 0 || m.CostX100 > math.MaxUint32 || m.MaxWinX < 0 {
+			return invalid("mode %s has no cost, too great a one, or a negative greatest win", m.Name)
 		}
 		if _, ok := parseRTP(m.RTP); !ok {
 			return invalid("mode %s returns %q, which is no decimal or fraction like 0.96", m.Name, m.RTP)

@@ -21,6 +21,8 @@ type Metrics struct {
 	leads, sequence, lag     *prometheus.GaugeVec
 	queue, members           *prometheus.GaugeVec
 	trust                    prometheus.Gauge
+	modules                  *prometheus.GaugeVec
+	damaged                  prometheus.Counter
 }
 
 func newMetrics(registry *prometheus.Registry, cfg Config) (*Metrics, error) {
@@ -40,18 +42,21 @@ func newMetrics(registry *prometheus.Registry, cfg Config) (*Metrics, error) {
 		lag:           gauge("shard_lag_entries", "Entries this node is behind what is committed.", "shard"),
 		queue:         gauge("queue_operations", "Operations waiting to be proposed.", "shard"),
 		members:       gauge("members", "Nodes by state, as this node sees them.", "state"),
+		modules:       gauge("modules", "Games by whether this node has them loaded.", "state"),
 	}
+	damaged := counter("damaged_blobs_total", "Stored blobs whose bytes no longer had their digest.")
 	fsync := seconds("fsync_seconds", "Time of one sync of the node's log.")
 	trust := gauge("certificate_expiry_seconds", "When this node's certificate expires, seconds since 1970.")
 	build := gauge("build_info", "Constant 1, labelled with who this is.", "build", "cluster", "node", "region")
 	all := append(runtimeCollectors(), m.rounds, m.steps, m.incidents, m.stakes, m.wins, m.refusals, m.leaderChanges,
-		m.evaluate, m.commit, m.batch, fsync, m.leads, m.sequence, m.lag, m.queue, m.members, trust, build)
+		m.evaluate, m.commit, m.batch, fsync, m.leads, m.sequence, m.lag, m.queue, m.members, m.modules, damaged, trust, build)
 	for _, collector := range all {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("register metric: %w", err)
 		}
 	}
 	m.trust = trust.WithLabelValues()
+	m.damaged = damaged.WithLabelValues()
 	build.WithLabelValues(cfg.Build, cfg.Cluster, cfg.Node, cfg.Region).Set(1)
 	// A histogram without labels is an observer of its own.
 	m.fsync, _ = fsync.WithLabelValues().(prometheus.Histogram)
@@ -145,3 +150,12 @@ func (m *Metrics) Members(states map[string]int) {
 func (m *Metrics) CertificateExpires(at time.Time) { m.trust.Set(float64(at.Unix())) }
 
 func label(shard uint32) string { return strconv.FormatUint(uint64(shard), 10) }
+
+// Modules sets how many games are loaded on this node and how many are missing.
+func (m *Metrics) Modules(loaded, missing int) {
+	m.modules.WithLabelValues("loaded").Set(float64(loaded))
+	m.modules.WithLabelValues("missing").Set(float64(missing))
+}
+
+// ModuleDamaged counts a stored blob that changed on disk.
+func (m *Metrics) ModuleDamaged() { m.damaged.Inc() }
