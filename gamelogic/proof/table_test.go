@@ -11,7 +11,7 @@ import (
 
 // A table game is simulated on the same path, and agrees with what its weights say.
 func TestSimulate_TableGame(t *testing.T) {
-	file, err := os.ReadFile("../table/testdata/ember-vault-v1.table")
+	file, err := os.ReadFile("../table/testdata/copper-well-v1.table")
 	if err != nil {
 		t.Fatal(err)
 	}

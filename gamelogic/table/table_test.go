@@ -66,7 +66,7 @@ func content(t testing.TB) fstest.MapFS {
 func imported(t testing.TB, files fstest.MapFS) ([]byte, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "game.table")
-	err := table.Import(path, table.ImportConfig{Content: files, ID: "ember-vault", Release: "1.2.0", Name: "Ember Vault"})
+	err := table.Import(path, table.ImportConfig{Content: files, ID: "copper-well", Release: "1.2.0", Name: "Copper Well"})
 	file, readErr := os.ReadFile(path)
 	left, globErr := filepath.Glob(filepath.Join(filepath.Dir(path), ".import-*"))
 	if globErr != nil || len(left) > 0 {
@@ -100,7 +100,7 @@ func game(t testing.TB) *table.Game {
 func TestImport_MakesTheManifest(t *testing.T) {
 	g := game(t)
 	m := g.Manifest()
-	if m.ID != "ember-vault" || m.Release != "1.2.0" || m.Name != "Ember Vault" || m.StakeMultipleMinor != 5 || g.Source() != "stake-engine" {
+	if m.ID != "copper-well" || m.Release != "1.2.0" || m.Name != "Copper Well" || m.StakeMultipleMinor != 5 || g.Source() != "stake-engine" {
 		t.Errorf("manifest %+v of %s", m, g.Source())
 	}
 	want := []gamelogic.Mode{
@@ -309,7 +309,7 @@ func TestOpen_RefusesOtherFormats(t *testing.T) {
 
 // A file of format 1 is played by every later version in the same way.
 func TestGolden_FormatOne(t *testing.T) {
-	const path = "testdata/ember-vault-v1.table"
+	const path = "testdata/copper-well-v1.table"
 	if *update {
 		file, err := imported(t, content(t))
 		if err != nil {
@@ -334,7 +334,7 @@ func TestGolden_FormatOne(t *testing.T) {
 
 // Whatever a file holds, opening and playing it ends in a result or an error.
 func FuzzOpen(f *testing.F) {
-	file, err := os.ReadFile("testdata/ember-vault-v1.table")
+	file, err := os.ReadFile("testdata/copper-well-v1.table")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 func importOutputs() map[string]any {
 	return map[string]any{
 		"studio-import-stake-engine": &studio.ImportReport{
-			Schema: 1, File: "ember-vault.table", ModuleDigest: exampleDigest, Bytes: 1635, ID: "ember-vault", Version: "1.0.0",
+			Schema: 1, File: "copper-well.table", ModuleDigest: exampleDigest, Bytes: 1635, ID: "copper-well", Version: "1.0.0",
 			Source: "stake-engine", StakeStep: 5,
 			Modes: []studio.ImportedMode{{
 				Name: "base", CostX100: 100, Rows: 3, TotalWeight: 100, RTP: 0.18, RTPNum: "9", RTPDen: "50", HitFrequency: 0.3,
@@ -49,8 +49,8 @@ func published(t *testing.T, weights string) string {
 }
 
 func TestStudio_ImportsStakeEngine(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "ember-vault.table")
-	code, out, errs := studioRun(t, "import", "stake-engine", published(t, "1,9,0\n2,3,150\n"), "--id", "ember-vault", "--out", file, "--json")
+	file := filepath.Join(t.TempDir(), "copper-well.table")
+	code, out, errs := studioRun(t, "import", "stake-engine", published(t, "1,9,0\n2,3,150\n"), "--id", "copper-well", "--out", file, "--json")
 	if code != ExitOK {
 		t.Fatalf("code %d: %s%s", code, out, errs)
 	}
@@ -61,7 +61,7 @@ func TestStudio_ImportsStakeEngine(t *testing.T) {
 	if len(r.Modes) != 1 || r.Modes[0].RTPNum != "3" || r.Modes[0].RTPDen != "8" || r.Modes[0].TotalWeight != 12 || r.StakeStep != 2 {
 		t.Errorf("report %+v", r)
 	}
-	if code, out, errs = studioRun(t, "import", "stake-engine", published(t, "1,9,0\n2,3,150\n"), "--id", "ember-vault", "--out", file); code != ExitOK ||
+	if code, out, errs = studioRun(t, "import", "stake-engine", published(t, "1,9,0\n2,3,150\n"), "--id", "copper-well", "--out", file); code != ExitOK ||
 		!strings.Contains(out, "RTP 37.5000000000 %") || !strings.Contains(out, r.ModuleDigest) {
 		t.Errorf("code %d: %s%s", code, out, errs)
 	}
@@ -70,10 +70,10 @@ func TestStudio_ImportsStakeEngine(t *testing.T) {
 func TestStudio_ImportRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "broken.table")
 	for name, c := range map[string]struct{ weights, id, says string }{
-		"a row without its book": {"1,9,0\n2,3,150\n3,1,0\n", "ember-vault", "books.jsonl.zst: has no book 3, which weights.csv lists"},
-		"another payout":         {"1,9,0\n2,3,160\n", "ember-vault", "books.jsonl.zst, line 2: book 2 pays 150, its row in weights.csv 160"},
-		"a broken line":          {"1,9,0\n2;3;150\n", "ember-vault", "weights.csv, line 2: has 1 cells"},
-		"no id":                  {"1,9,0\n2,3,150\n", "Ember Vault", `id "Ember Vault"`},
+		"a row without its book": {"1,9,0\n2,3,150\n3,1,0\n", "copper-well", "books.jsonl.zst: has no book 3, which weights.csv lists"},
+		"another payout":         {"1,9,0\n2,3,160\n", "copper-well", "books.jsonl.zst, line 2: book 2 pays 150, its row in weights.csv 160"},
+		"a broken line":          {"1,9,0\n2;3;150\n", "copper-well", "weights.csv, line 2: has 1 cells"},
+		"no id":                  {"1,9,0\n2,3,150\n", "Copper Well", `id "Copper Well"`},
 	} {
 		code, out, errs := studioRun(t, "import", "stake-engine", published(t, c.weights), "--id", c.id, "--out", file)
 		if code != ExitFailed || !strings.Contains(errs, c.says) {

@@ -15,7 +15,7 @@ import (
 // ImportTable are the flags of `edgereel studio import stake-engine`.
 type ImportTable struct {
 	Dir     string `arg:"" help:"Folder with index.json and the files it names." placeholder:"DIR" type:"existingdir"`
-	ID      string `help:"Id of the game, like ember-vault." required:""`
+	ID      string `help:"Id of the game, like copper-well." required:""`
 	Version string `help:"Version of the release." default:"1.0.0"`
 	Name    string `help:"Title of the game; default is the id." placeholder:"TITLE"`
 	Family  string `help:"Family this game is a variant of." placeholder:"ID"`
@@ -64,8 +64,8 @@ Exit codes: 0 written, 1 the content breaks a rule (file and line are said) and
 nothing was written.
 
 Examples:
-  edgereel studio import stake-engine library/publish_files --id ember-vault
-  edgereel studio import stake-engine publish_files --id ember-vault-94 --family ember-vault --variant rtp-94 --version 1.1.0`
+  edgereel studio import stake-engine library/publish_files --id copper-well
+  edgereel studio import stake-engine publish_files --id copper-well-94 --family copper-well --variant rtp-94 --version 1.1.0`
 }
 
 // Do imports and reports.
