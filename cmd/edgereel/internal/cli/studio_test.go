@@ -15,6 +15,11 @@ import (
 func studioOutputs() map[string]any {
 	half, three, one := 0.5, 0.75, 1.0
 	return map[string]any{
+		"studio-init": studio.InitReport{Schema: 1, ID: "owl-run", Language: "c", Dir: "owl-run", Files: []string{"README.md", "game.c"}},
+		"studio-build": studio.BuildReport{
+			Schema: 1, Language: "rust", Compiler: "rustc 1.63.0, wasm32-unknown-unknown", Out: "game.wasm", Bytes: 7240, ModuleDigest: exampleDigest,
+			Admitted: true, ID: "owl-run", Version: "0.1.0",
+		},
 		"studio-inspect": &studio.InspectReport{
 			Schema: 1, ModuleDigest: exampleDigest, Bytes: 1466, Admitted: true, ABI: "1", Functions: 4, MemoryPages: 2,
 			Sections: []studio.Section{{Name: "code", Bytes: 610}},
@@ -76,6 +81,13 @@ func TestStudio_ExitCodes(t *testing.T) {
 		{"exact " + choice + " --mode base", ExitOK, "50.0000000000 %"},
 		{"exact " + columbus + " --mode base --max-leaves 1e6", ExitVerdict, "too large"},
 		{"exact " + choice, ExitUsage, "--mode"},
+		{"init Owl --lang c", ExitUsage, "no game id"},
+		{"init owl --lang cobol", ExitUsage, "--lang must be one of"},
+		{"init owl", ExitUsage, "--lang"},
+		{"init owl --lang c --dir " + t.TempDir(), ExitOK, "edgereel studio build"},
+		{"init owl --lang c --dir " + published, ExitFailed, "is not empty"},
+		{"build " + t.TempDir(), ExitUsage, "is no project"},
+		{"build none", ExitUsage, "none"},
 	} {
 		code, out, errs := studioRun(t, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(out+errs, c.says) {

@@ -29,6 +29,7 @@ type BuildReport struct {
 	Refusal      string `json:"refusal"`
 	ID           string `json:"id"`
 	Version      string `json:"version"`
+	mode         string // the first one, for the hint
 }
 
 // Help is shown by --help.
@@ -69,7 +70,7 @@ func (b *Build) Do(ctx context.Context, out, log io.Writer) error {
 		Admitted: seen.Admitted, Refusal: seen.Refusal,
 	}
 	if seen.Manifest != nil {
-		r.ID, r.Version = seen.Manifest.ID, seen.Manifest.Release
+		r.ID, r.Version, r.mode = seen.Manifest.ID, seen.Manifest.Release, seen.Manifest.Modes[0].Name
 	}
 	if b.JSON {
 		err = printJSON(out, r)
@@ -89,7 +90,7 @@ func (r *BuildReport) print(out io.Writer) {
 	}
 	fmt.Fprintf(out, "built      %s, %d bytes\ncompiler   %s\nmodule     %s\nadmission  %s\n", r.Out, r.Bytes, r.Compiler, r.ModuleDigest, verdict)
 	if r.ID != "" {
-		fmt.Fprintf(out, "game       %s %s\nnext       edgereel studio simulate %s --mode base\n", r.ID, r.Version, r.Out)
+		fmt.Fprintf(out, "game       %s %s\nnext       edgereel studio simulate %s --mode %s\n", r.ID, r.Version, r.Out, r.mode)
 	}
 }
 
@@ -121,7 +122,7 @@ func Compile(ctx context.Context, dir, out string, log io.Writer) (Compiled, err
 	fresh, err := filepath.Abs(filepath.Join(work, "game.wasm"))
 	version := ""
 	if err == nil {
-		version, err = p.compile(&compilation{dir: dir, out: fresh, log: log}, ctx)
+		version, err = p.compile(&compilation{dir: dir, out: fresh, log: log, rustc: systemRustc}, ctx)
 	}
 	if err == nil {
 		err = os.Rename(fresh, out)

@@ -16,6 +16,7 @@ import (
 type compilation struct {
 	dir, out string
 	log      io.Writer
+	rustc    []string // where one may be besides the path
 }
 
 // run calls a tool in the project's folder; what it says goes to the log.

@@ -15,6 +15,9 @@ import (
 // other has features that grow with the compiler.
 var rustTargets = []string{"wasm32v1-none", "wasm32-unknown-unknown"}
 
+// systemRustc are where a distribution has its own, which rustup hides.
+var systemRustc = []string{"/usr/bin/rustc", "/usr/local/bin/rustc"}
+
 // rustChain is a compiler with a library for one of the targets.
 type rustChain struct{ cargo, rustc, target string }
 
@@ -42,7 +45,7 @@ func (c *compilation) rust(ctx context.Context) (string, error) {
 // the path often has none, while that of the system has.
 func (c *compilation) rustChain(ctx context.Context) (rustChain, error) {
 	why := "rustc is not there"
-	for _, name := range []string{"rustc", "/usr/bin/rustc", "/usr/local/bin/rustc"} {
+	for _, name := range append([]string{"rustc"}, c.rustc...) {
 		rustc, err := exec.LookPath(name)
 		if err != nil {
 			continue
