@@ -769,13 +769,16 @@ func (*StatusRequest) Descriptor() ([]byte, []int) {
 }
 
 type StatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
-	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
-	Region        string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
-	Version       string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
-	Members       []*Member              `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
-	Shards        []*ShardStatus         `protobuf:"bytes,6,rep,name=shards,proto3" json:"shards,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Cluster string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Node    string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Region  string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
+	Version string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	Members []*Member              `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
+	Shards  []*ShardStatus         `protobuf:"bytes,6,rep,name=shards,proto3" json:"shards,omitempty"`
+	// The games this node has loaded, or cannot load.
+	Modules       []*ModuleStatus `protobuf:"bytes,7,rep,name=modules,proto3" json:"modules,omitempty"`
+	Registry      *RegistryStatus `protobuf:"bytes,8,opt,name=registry,proto3" json:"registry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -852,6 +855,155 @@ func (x *StatusResponse) GetShards() []*ShardStatus {
 	return nil
 }
 
+func (x *StatusResponse) GetModules() []*ModuleStatus {
+	if x != nil {
+		return x.Modules
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetRegistry() *RegistryStatus {
+	if x != nil {
+		return x.Registry
+	}
+	return nil
+}
+
+// ModuleStatus is how one game stands on the answering node.
+type ModuleStatus struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Digest string                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	Loaded bool                   `protobuf:"varint,2,opt,name=loaded,proto3" json:"loaded,omitempty"`
+	// Why it is not loaded, or could not be when last tried; empty where nothing
+	// is wrong.
+	Trouble string `protobuf:"bytes,3,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	// When its file was last compared with its digest; 0 for what is not loaded.
+	VerifiedAtMs  int64 `protobuf:"varint,4,opt,name=verified_at_ms,json=verifiedAtMs,proto3" json:"verified_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModuleStatus) Reset() {
+	*x = ModuleStatus{}
+	mi := &file_edgereel_v1_audit_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModuleStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModuleStatus) ProtoMessage() {}
+
+func (x *ModuleStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_audit_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModuleStatus.ProtoReflect.Descriptor instead.
+func (*ModuleStatus) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_audit_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ModuleStatus) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *ModuleStatus) GetLoaded() bool {
+	if x != nil {
+		return x.Loaded
+	}
+	return false
+}
+
+func (x *ModuleStatus) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
+}
+
+func (x *ModuleStatus) GetVerifiedAtMs() int64 {
+	if x != nil {
+		return x.VerifiedAtMs
+	}
+	return 0
+}
+
+// RegistryStatus is where the registry of releases stands on the answering
+// node.
+type RegistryStatus struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Voters []string               `protobuf:"bytes,1,rep,name=voters,proto3" json:"voters,omitempty"`
+	// Empty where none is known.
+	Leader        string `protobuf:"bytes,2,opt,name=leader,proto3" json:"leader,omitempty"`
+	RegistrySeq   uint64 `protobuf:"varint,3,opt,name=registry_seq,json=registrySeq,proto3" json:"registry_seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryStatus) Reset() {
+	*x = RegistryStatus{}
+	mi := &file_edgereel_v1_audit_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryStatus) ProtoMessage() {}
+
+func (x *RegistryStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_edgereel_v1_audit_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryStatus.ProtoReflect.Descriptor instead.
+func (*RegistryStatus) Descriptor() ([]byte, []int) {
+	return file_edgereel_v1_audit_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RegistryStatus) GetVoters() []string {
+	if x != nil {
+		return x.Voters
+	}
+	return nil
+}
+
+func (x *RegistryStatus) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *RegistryStatus) GetRegistrySeq() uint64 {
+	if x != nil {
+		return x.RegistrySeq
+	}
+	return 0
+}
+
 type Member struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Node   string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -870,7 +1022,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_edgereel_v1_audit_proto_msgTypes[14]
+	mi := &file_edgereel_v1_audit_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1034,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_audit_proto_msgTypes[14]
+	mi := &file_edgereel_v1_audit_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1047,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_audit_proto_rawDescGZIP(), []int{14}
+	return file_edgereel_v1_audit_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Member) GetNode() string {
@@ -972,7 +1124,7 @@ type ShardStatus struct {
 
 func (x *ShardStatus) Reset() {
 	*x = ShardStatus{}
-	mi := &file_edgereel_v1_audit_proto_msgTypes[15]
+	mi := &file_edgereel_v1_audit_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1136,7 @@ func (x *ShardStatus) String() string {
 func (*ShardStatus) ProtoMessage() {}
 
 func (x *ShardStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_edgereel_v1_audit_proto_msgTypes[15]
+	mi := &file_edgereel_v1_audit_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1149,7 @@ func (x *ShardStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShardStatus.ProtoReflect.Descriptor instead.
 func (*ShardStatus) Descriptor() ([]byte, []int) {
-	return file_edgereel_v1_audit_proto_rawDescGZIP(), []int{15}
+	return file_edgereel_v1_audit_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ShardStatus) GetShard() uint32 {
@@ -1121,14 +1273,25 @@ const file_edgereel_v1_audit_proto_rawDesc = "" +
 	"\x0eReplayMismatch\x12\x1b\n" +
 	"\tshard_seq\x18\x01 \x01(\x04R\bshardSeq\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\"\x0f\n" +
-	"\rStatusRequest\"\xd1\x01\n" +
+	"\rStatusRequest\"\xbf\x02\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
 	"\x06region\x18\x03 \x01(\tR\x06region\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12-\n" +
 	"\amembers\x18\x05 \x03(\v2\x13.edgereel.v1.MemberR\amembers\x120\n" +
-	"\x06shards\x18\x06 \x03(\v2\x18.edgereel.v1.ShardStatusR\x06shards\"\xdd\x01\n" +
+	"\x06shards\x18\x06 \x03(\v2\x18.edgereel.v1.ShardStatusR\x06shards\x123\n" +
+	"\amodules\x18\a \x03(\v2\x19.edgereel.v1.ModuleStatusR\amodules\x127\n" +
+	"\bregistry\x18\b \x01(\v2\x1b.edgereel.v1.RegistryStatusR\bregistry\"~\n" +
+	"\fModuleStatus\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
+	"\x06loaded\x18\x02 \x01(\bR\x06loaded\x12\x18\n" +
+	"\atrouble\x18\x03 \x01(\tR\atrouble\x12$\n" +
+	"\x0everified_at_ms\x18\x04 \x01(\x03R\fverifiedAtMs\"c\n" +
+	"\x0eRegistryStatus\x12\x16\n" +
+	"\x06voters\x18\x01 \x03(\tR\x06voters\x12\x16\n" +
+	"\x06leader\x18\x02 \x01(\tR\x06leader\x12!\n" +
+	"\fregistry_seq\x18\x03 \x01(\x04R\vregistrySeq\"\xdd\x01\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\tR\x06region\x12\x14\n" +
@@ -1171,7 +1334,7 @@ func file_edgereel_v1_audit_proto_rawDescGZIP() []byte {
 	return file_edgereel_v1_audit_proto_rawDescData
 }
 
-var file_edgereel_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_edgereel_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_edgereel_v1_audit_proto_goTypes = []any{
 	(*GetShardsRequest)(nil),    // 0: edgereel.v1.GetShardsRequest
 	(*GetShardsResponse)(nil),   // 1: edgereel.v1.GetShardsResponse
@@ -1187,31 +1350,35 @@ var file_edgereel_v1_audit_proto_goTypes = []any{
 	(*ReplayMismatch)(nil),      // 11: edgereel.v1.ReplayMismatch
 	(*StatusRequest)(nil),       // 12: edgereel.v1.StatusRequest
 	(*StatusResponse)(nil),      // 13: edgereel.v1.StatusResponse
-	(*Member)(nil),              // 14: edgereel.v1.Member
-	(*ShardStatus)(nil),         // 15: edgereel.v1.ShardStatus
+	(*ModuleStatus)(nil),        // 14: edgereel.v1.ModuleStatus
+	(*RegistryStatus)(nil),      // 15: edgereel.v1.RegistryStatus
+	(*Member)(nil),              // 16: edgereel.v1.Member
+	(*ShardStatus)(nil),         // 17: edgereel.v1.ShardStatus
 }
 var file_edgereel_v1_audit_proto_depIdxs = []int32{
 	2,  // 0: edgereel.v1.GetShardsResponse.shards:type_name -> edgereel.v1.ShardHead
 	3,  // 1: edgereel.v1.ShardHead.sums:type_name -> edgereel.v1.CurrencySum
 	8,  // 2: edgereel.v1.ReadJournalResponse.entries:type_name -> edgereel.v1.JournalEntry
 	11, // 3: edgereel.v1.ReplayResponse.mismatches:type_name -> edgereel.v1.ReplayMismatch
-	14, // 4: edgereel.v1.StatusResponse.members:type_name -> edgereel.v1.Member
-	15, // 5: edgereel.v1.StatusResponse.shards:type_name -> edgereel.v1.ShardStatus
-	0,  // 6: edgereel.v1.AuditService.GetShards:input_type -> edgereel.v1.GetShardsRequest
-	4,  // 7: edgereel.v1.AuditService.HashAt:input_type -> edgereel.v1.HashAtRequest
-	6,  // 8: edgereel.v1.AuditService.ReadJournal:input_type -> edgereel.v1.ReadJournalRequest
-	9,  // 9: edgereel.v1.AuditService.Replay:input_type -> edgereel.v1.ReplayRequest
-	12, // 10: edgereel.v1.ClusterService.Status:input_type -> edgereel.v1.StatusRequest
-	1,  // 11: edgereel.v1.AuditService.GetShards:output_type -> edgereel.v1.GetShardsResponse
-	5,  // 12: edgereel.v1.AuditService.HashAt:output_type -> edgereel.v1.HashAtResponse
-	7,  // 13: edgereel.v1.AuditService.ReadJournal:output_type -> edgereel.v1.ReadJournalResponse
-	10, // 14: edgereel.v1.AuditService.Replay:output_type -> edgereel.v1.ReplayResponse
-	13, // 15: edgereel.v1.ClusterService.Status:output_type -> edgereel.v1.StatusResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	16, // 4: edgereel.v1.StatusResponse.members:type_name -> edgereel.v1.Member
+	17, // 5: edgereel.v1.StatusResponse.shards:type_name -> edgereel.v1.ShardStatus
+	14, // 6: edgereel.v1.StatusResponse.modules:type_name -> edgereel.v1.ModuleStatus
+	15, // 7: edgereel.v1.StatusResponse.registry:type_name -> edgereel.v1.RegistryStatus
+	0,  // 8: edgereel.v1.AuditService.GetShards:input_type -> edgereel.v1.GetShardsRequest
+	4,  // 9: edgereel.v1.AuditService.HashAt:input_type -> edgereel.v1.HashAtRequest
+	6,  // 10: edgereel.v1.AuditService.ReadJournal:input_type -> edgereel.v1.ReadJournalRequest
+	9,  // 11: edgereel.v1.AuditService.Replay:input_type -> edgereel.v1.ReplayRequest
+	12, // 12: edgereel.v1.ClusterService.Status:input_type -> edgereel.v1.StatusRequest
+	1,  // 13: edgereel.v1.AuditService.GetShards:output_type -> edgereel.v1.GetShardsResponse
+	5,  // 14: edgereel.v1.AuditService.HashAt:output_type -> edgereel.v1.HashAtResponse
+	7,  // 15: edgereel.v1.AuditService.ReadJournal:output_type -> edgereel.v1.ReadJournalResponse
+	10, // 16: edgereel.v1.AuditService.Replay:output_type -> edgereel.v1.ReplayResponse
+	13, // 17: edgereel.v1.ClusterService.Status:output_type -> edgereel.v1.StatusResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_edgereel_v1_audit_proto_init() }
@@ -1225,7 +1392,7 @@ func file_edgereel_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_edgereel_v1_audit_proto_rawDesc), len(file_edgereel_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
