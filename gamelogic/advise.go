@@ -51,11 +51,15 @@ func (m *Module) open(s *Step, offered []string) (plan, error) {
 		return plan{}, fmt.Errorf("%w: none is offered", ErrUnknownAction)
 	}
 	for _, name := range offered {
-		if _, ok := m.manifest.Action(name); !ok {
+		if m.manifest.find(name) == nil {
 			return plan{}, fmt.Errorf("%w: %q", ErrUnknownAction, name)
 		}
 	}
-	return m.terms(s)
+	w, err := m.wager(s.Mode, s.StakeMinor)
+	if err != nil {
+		return plan{}, err
+	}
+	return m.position(&w, s)
 }
 
 // decides tells whether the module has anything to say about what is offered.
@@ -66,8 +70,8 @@ func (m *Module) decides(in *instance, offered []string) bool {
 	if len(offered) != 1 {
 		return true
 	}
-	a, ok := m.manifest.Action(offered[0])
-	return !ok || a.Choices > 1
+	a := m.manifest.find(offered[0])
+	return a == nil || a.Choices > 1
 }
 
 // advise asks an instance the caller owns and does not restore it.
@@ -76,24 +80,16 @@ func (m *Module) advise(in *instance, s *Step, p plan, offered []string) (string
 		return offered[0], 0, nil
 	}
 	asked := *s
-	asked.Choice, p.action = 0, 0
-	input, ok := in.mod.Memory().Read(in.io, headerSize+uint32(len(s.State)))
+	asked.Choice = 0
+	block, ok := in.mem.Read(in.io, ioSize)
 	if !ok {
 		return "", 0, m.trap(KindTrap, "the I/O block is gone", nil)
 	}
-	writeInput(input, &asked, p)
-	in.draws, in.fault = nil, nil
-	in.stack[0] = uint64(len(input))
-	in.refuel(m.fuelPerStep)
-	err := in.advise.CallWithStack(in.ctx, in.stack[:])
-	switch {
-	case in.fault != nil:
-		in.fault.Module = m.digest
-		return "", 0, in.fault
-	case err != nil:
-		return "", 0, m.trap(in.spent(), "", err)
+	writeInput(block, &asked, p)
+	code, err := in.call(in.advise, headerSize+len(s.State), m.fuelPerStep)
+	if err != nil {
+		return "", 0, m.fault(in, err)
 	}
-	code := int32(uint32(in.stack[0]))
 	if code < 0 {
 		return "", 0, m.refusal(code, 0)
 	}

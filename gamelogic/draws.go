@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"golang.org/x/crypto/chacha20"
 )
 
 // Algorithm identifies how draws come from a seed. It is kept in every record
@@ -70,15 +68,11 @@ type Draw struct {
 	Rejects uint32 // words of the stream dropped by rejection for this draw
 }
 
-// source gives one uniform value below bound (bound ≥ 1).
-type source interface {
-	next(bound uint32) (value, rejects uint32, err error)
-}
-
 // Draws is the supply and the log of the draws of one step. It belongs to one
 // goroutine and serves one step: a second Play with it is refused.
 type Draws struct {
-	src    source
+	stream *stream // nil for scripted draws
+	script script
 	alg    Algorithm
 	module [32]byte
 	bound  bool // module is binding
@@ -95,24 +89,30 @@ func NewDraws(seed [32]byte, c DrawContext) (*Draws, error) {
 	if len(c.ClientSeed) > MaxClientSeed {
 		return nil, fmt.Errorf("%w: client seed of %d bytes, at most %d", ErrBadDraws, len(c.ClientSeed), MaxClientSeed)
 	}
-	return &Draws{src: newStream(seed, c.encode()), alg: c.Algorithm, module: c.Module, bound: true}, nil
+	return &Draws{stream: newStream(seed, c.encode()), alg: c.Algorithm, module: c.Module, bound: true}, nil
 }
 
 // NewScriptedDraws gives the listed values in order, for exact enumeration,
 // evaluators and tests. A value not below its bound, or a draw past the end,
 // is a fault of the script and traps the step.
 func NewScriptedDraws(values []uint32) *Draws {
-	return &Draws{src: &script{values: values}, alg: 0}
+	return &Draws{script: script{values: values}, alg: 0}
 }
 
-// take serves one draw and logs it.
+// take serves one draw and logs it; bound is at least 1.
 func (d *Draws) take(bound uint32) (uint32, error) {
-	v, rejects, err := d.src.next(bound)
-	if err != nil {
-		return 0, err
+	e := Draw{Index: uint32(len(d.log)), Bound: bound}
+	if d.stream != nil {
+		e.Value, e.Rejects = d.stream.next(bound)
+	} else {
+		v, err := d.script.next(bound)
+		if err != nil {
+			return 0, err
+		}
+		e.Value = v
 	}
-	d.log = append(d.log, Draw{Index: uint32(len(d.log)), Bound: bound, Value: v, Rejects: rejects})
-	return v, nil
+	d.log = append(d.log, e)
+	return e.Value, nil
 }
 
 // Claim marks the draws as those of one step of the game with this digest. A
@@ -120,7 +120,7 @@ func (d *Draws) take(bound uint32) (uint32, error) {
 // refuses; a module's host does so itself. ErrBadDraws when they are missing,
 // have served a step already, or are keyed for another game.
 func (d *Draws) Claim(game [32]byte) error {
-	if err := d.serves(game); err != nil {
+	if err := d.serves(&game); err != nil {
 		return err
 	}
 	d.used = true
@@ -128,13 +128,13 @@ func (d *Draws) Claim(game [32]byte) error {
 }
 
 // serves tells whether a step of this game may use the draws.
-func (d *Draws) serves(game [32]byte) error {
+func (d *Draws) serves(game *[32]byte) error {
 	switch {
 	case d == nil:
 		return fmt.Errorf("%w: none given", ErrBadDraws)
 	case d.used:
 		return fmt.Errorf("%w: they have served a step already", ErrBadDraws)
-	case d.bound && d.module != game:
+	case d.bound && d.module != *game:
 		return fmt.Errorf("%w: they are keyed for another module", ErrBadDraws)
 	}
 	return nil
@@ -235,7 +235,7 @@ func NewStream(seed, module [32]byte, block uint64) *Stream {
 	b := field(nil, []byte(domainSimulation))
 	b = field(b, module[:])
 	b = binary.BigEndian.AppendUint64(b, block)
-	return &Stream{d: Draws{src: newStream(seed, b), alg: AlgorithmHMACChaCha20, module: module, bound: true}}
+	return &Stream{d: Draws{stream: newStream(seed, b), alg: AlgorithmHMACChaCha20, module: module, bound: true}}
 }
 
 // Step returns the draws of the next step: the log starts anew, the stream goes
@@ -248,41 +248,37 @@ func (s *Stream) Step() *Draws {
 
 // stream is the keyed word stream of AlgorithmHMACChaCha20.
 type stream struct {
-	cipher *chacha20.Cipher
-	block  [64]byte
-	at     int
+	keys  keystream
+	words [16]uint32
+	at    uint // of the next word; 16: none left
 }
 
 func newStream(seed [32]byte, context []byte) *stream {
 	mac := hmac.New(sha256.New, seed[:])
 	mac.Write(context)
-	var key [chacha20.KeySize]byte
+	var key [32]byte
 	mac.Sum(key[:0])
 	// The key serves one context only, so the nonce carries nothing.
-	var nonce [chacha20.NonceSize]byte
-	c, err := chacha20.NewUnauthenticatedCipher(key[:], nonce[:])
+	s := &stream{keys: newKeystream(key), at: 16}
 	clear(key[:])
-	if err != nil {
-		panic("gamelogic: chacha20 refused a key of its own size: " + err.Error())
-	}
-	return &stream{cipher: c, at: 64}
+	return s
 }
 
 func (s *stream) word() uint32 {
-	if s.at == len(s.block) {
-		clear(s.block[:])
-		s.cipher.XORKeyStream(s.block[:], s.block[:])
+	if s.at >= uint(len(s.words)) {
+		s.keys.next(&s.words)
 		s.at = 0
 	}
-	w := binary.LittleEndian.Uint32(s.block[s.at:])
-	s.at += 4
+	w := s.words[s.at]
+	s.at++
 	return w
 }
 
-func (s *stream) next(bound uint32) (value, rejects uint32, err error) {
+// next gives one uniform value below bound (≥ 1).
+func (s *stream) next(bound uint32) (value, rejects uint32) {
 	for {
 		if v, ok := scale(uint64(s.word()), uint64(bound), 32); ok {
-			return v, rejects, nil
+			return v, rejects
 		}
 		rejects++
 	}
@@ -311,14 +307,14 @@ type script struct {
 	at     int
 }
 
-func (s *script) next(bound uint32) (value, rejects uint32, err error) {
+func (s *script) next(bound uint32) (uint32, error) {
 	if s.at == len(s.values) {
-		return 0, 0, errScriptEnded
+		return 0, errScriptEnded
 	}
 	v := s.values[s.at]
 	if v >= bound {
-		return 0, 0, errScriptValue
+		return 0, errScriptValue
 	}
 	s.at++
-	return v, 0, nil
+	return v, nil
 }

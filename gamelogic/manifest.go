@@ -72,12 +72,19 @@ func (m *Manifest) Mode(name string) (Mode, bool) {
 
 // Action finds an action by name.
 func (m *Manifest) Action(name string) (Action, bool) {
-	for _, a := range m.Actions {
-		if a.Name == name {
-			return a, true
-		}
+	if a := m.find(name); a != nil {
+		return *a, true
 	}
 	return Action{}, false
+}
+
+func (m *Manifest) find(name string) *Action {
+	for i := range m.Actions {
+		if m.Actions[i].Name == name {
+			return &m.Actions[i]
+		}
+	}
+	return nil
 }
 
 func (m *Manifest) actionMask() (mask uint32) {

@@ -92,25 +92,25 @@ func (m *Module) introduce(ctx context.Context) error {
 	}
 	defer in.close(ctx)
 	if m.starts {
-		if _, err := in.ask(ctx, "_initialize"); err != nil {
+		if _, err := in.ask("_initialize"); err != nil {
 			return err
 		}
-		in.pages = in.mod.Memory().Size() / pageSize
+		in.pages = in.mem.Size() / pageSize
 		in.fuel.Set(0)
 		in.depth.Set(0)
 	}
 	m.pristine = in.snapshot()
-	if m.io, err = in.ask(ctx, "edgereel_io"); err != nil {
+	if m.io, err = in.ask("edgereel_io"); err != nil {
 		return err
 	}
-	if m.io%8 != 0 || uint64(m.io)+ioSize > uint64(in.mod.Memory().Size()) {
+	if m.io%8 != 0 || uint64(m.io)+ioSize > uint64(in.mem.Size()) {
 		return refuse("the I/O block at %d is misaligned or outside the memory", m.io)
 	}
 	if !in.restore(&m.pristine) {
 		return refuse("edgereel_io grows the memory")
 	}
 	in.io = m.io
-	minor, err := in.ask(ctx, "edgereel_abi_1")
+	minor, err := in.ask("edgereel_abi_1")
 	if err != nil {
 		return err
 	}
@@ -120,14 +120,14 @@ func (m *Module) introduce(ctx context.Context) error {
 	if minor < 1 && in.advise != nil {
 		return refuse("it exports edgereel_advise, which is ABI minor version 1, and says that it has version %d", minor)
 	}
-	n, err := in.ask(ctx, "edgereel_manifest")
+	n, err := in.ask("edgereel_manifest")
 	if err != nil {
 		return err
 	}
 	if n == 0 || n > outputSize {
 		return refuse("a manifest of %d bytes", n)
 	}
-	b, ok := in.mod.Memory().Read(in.io+outputOffset, n)
+	b, ok := in.mem.Read(in.io+outputOffset, n)
 	if !ok {
 		return refuse("the manifest lies outside the memory")
 	}
@@ -138,6 +138,7 @@ func (m *Module) introduce(ctx context.Context) error {
 // instance is one running copy of a module. It belongs to whoever took it.
 type instance struct {
 	mod     api.Module
+	mem     api.Memory
 	play    api.Function
 	advise  api.Function // nil without the export
 	globals []api.MutableGlobal
@@ -150,16 +151,15 @@ type instance struct {
 
 	random []byte // what random_get gives
 
-	// ctx carries the instance to the draw functions; it never ends, since the
-	// engine looks at no context during a call.
-	ctx   context.Context
+	ctx   context.Context // of every call, see guestContext
 	stack [1]uint64
 	draws *Draws // of the step in flight, nil outside a step
 	limit int    // draws allowed in it
 	fault *TrapError
-}
 
-type instanceKey struct{}
+	offers  uint32 // a mask of actions met before
+	offered []string
+}
 
 // instantiate builds an instance that is as the first one was after its start.
 func (m *Module) instantiate(ctx context.Context) (*instance, error) {
@@ -178,12 +178,13 @@ func (m *Module) instantiate(ctx context.Context) (*instance, error) {
 // build makes an instance without calling anything in it.
 func (m *Module) build(ctx context.Context) (*instance, error) {
 	in := &instance{init: m.fuelPerInit, random: m.random}
-	in.ctx = context.WithValue(context.Background(), instanceKey{}, in)
+	in.ctx = &guestContext{context.Background(), in}
 	mod, err := m.engine.InstantiateModule(ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, fmt.Errorf("%w: instantiate: %w", ErrRefusedModule, err)
 	}
-	in.mod, in.play, in.pages = mod, mod.ExportedFunction("edgereel_play"), mod.Memory().Size()/pageSize
+	in.mod, in.mem, in.play = mod, mod.Memory(), mod.ExportedFunction("edgereel_play")
+	in.pages = in.mem.Size() / pageSize
 	in.advise = mod.ExportedFunction("edgereel_advise")
 	for _, name := range m.globals {
 		g, ok := mod.ExportedGlobal(name).(api.MutableGlobal)
@@ -198,9 +199,9 @@ func (m *Module) build(ctx context.Context) (*instance, error) {
 }
 
 // ask calls an export without parameters during the introduction.
-func (in *instance) ask(ctx context.Context, name string) (uint32, error) {
+func (in *instance) ask(name string) (uint32, error) {
 	in.refuel(in.init)
-	res, err := in.mod.ExportedFunction(name).Call(context.WithValue(ctx, instanceKey{}, in))
+	res, err := in.mod.ExportedFunction(name).Call(in.ctx)
 	if kind := in.spent(); err != nil && kind != KindTrap {
 		return 0, fmt.Errorf("%w: call %s: %s", ErrRefusedModule, name, kind)
 	}
@@ -232,7 +233,7 @@ func (in *instance) spent() TrapKind {
 }
 
 func (in *instance) snapshot() snapshot {
-	mem, _ := in.mod.Memory().Read(0, in.mod.Memory().Size())
+	mem, _ := in.mem.Read(0, in.mem.Size())
 	s := snapshot{memory: bytes.Clone(mem), globals: make([]uint64, len(in.globals))}
 	for i, g := range in.globals {
 		s.globals[i] = g.Get()
@@ -243,8 +244,8 @@ func (in *instance) snapshot() snapshot {
 // restore puts the instance back to s, block by block because most of the
 // memory of a small game is never written. False when the memory has grown.
 func (in *instance) restore(s *snapshot) bool {
-	mem, ok := in.mod.Memory().Read(0, uint32(len(s.memory)))
-	if !ok || in.mod.Memory().Size()/pageSize != in.pages {
+	mem, ok := in.mem.Read(0, uint32(len(s.memory)))
+	if !ok || in.mem.Size()/pageSize != in.pages {
 		return false
 	}
 	for at := 0; at < len(mem); at += restoreBlock {
@@ -261,7 +262,7 @@ func (in *instance) restore(s *snapshot) bool {
 // adopt makes a new instance what another one was at s.
 func (in *instance) adopt(s *snapshot) bool {
 	if n := uint32(len(s.memory)) / pageSize; n > in.pages {
-		if _, ok := in.mod.Memory().Grow(n - in.pages); !ok {
+		if _, ok := in.mem.Grow(n - in.pages); !ok {
 			return false
 		}
 		in.pages = n

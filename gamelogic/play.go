@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/tetratelabs/wazero/api"
 )
 
 // Layout of ABI v1; docs/abi.md is its specification.
@@ -48,7 +50,7 @@ type Step struct {
 type Outcome struct {
 	WinMinor     int64    // of this step alone, ≥ 0
 	Closed       bool     // the round is over
-	NextActions  []string // what the player may do next, empty when closed
+	NextActions  []string // what the player may do next, empty when closed; shared, do not change it
 	State        []byte   // for the next step, empty when closed
 	Presentation []byte   // for the client, not read by the host
 	DrawCount    int
@@ -71,7 +73,9 @@ func (m *Module) Play(ctx context.Context, s Step) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	out, err := m.run(in, &s, p)
+	var out Outcome
+	err = m.run(in, &s, p, &out)
+	out.keep()
 	m.release(ctx, in, reusable(err))
 	return seal(out, s.Draws, err), err
 }
@@ -101,121 +105,168 @@ func (m *Module) Replay(ctx context.Context, s Step) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer in.close(ctx)
-	out, err := m.run(in, &s, p)
+	var out Outcome
+	err = m.run(in, &s, p, &out)
+	out.keep()
 	return seal(out, s.Draws, err), err
+}
+
+// keep copies what still lies in an instance's memory. One allocation for both;
+// the capacity of the first keeps an append to it out of the second.
+func (o *Outcome) keep() {
+	n := len(o.State)
+	blob := append(append([]byte(nil), o.State...), o.Presentation...)
+	o.State, o.Presentation = blob[:n:n], blob[n:]
+	if n == 0 {
+		o.State = nil
+	}
 }
 
 // reusable tells whether an instance may serve again after a step's error.
 func reusable(err error) bool {
+	if err == nil {
+		return true
+	}
 	var trap *TrapError
 	return !errors.As(err, &trap)
 }
 
+// wager is a mode and a stake, checked, in the module's own terms.
+type wager struct {
+	mode       string
+	stakeMinor int64
+	modeID     uint32
+	mostMinor  int64 // what the round may pay
+}
+
 // plan is a checked step in the module's own terms.
 type plan struct {
-	mode   Mode
-	action uint32
-	most   int64 // what this step may still pay
+	mode, action uint32
+	leftMinor    int64 // what this step may still pay
 }
 
 // prepare checks everything that can be refused before a draw is made.
 func (m *Module) prepare(s *Step) (plan, error) {
-	p, err := m.terms(s)
+	w, err := m.wager(s.Mode, s.StakeMinor)
 	if err != nil {
 		return plan{}, err
 	}
-	action, ok := m.manifest.Action(s.Action)
+	return m.plan(&w, s)
+}
+
+// wager checks what is the same in every step of a round.
+func (m *Module) wager(name string, stakeMinor int64) (wager, error) {
+	mode, ok := m.manifest.Mode(name)
 	if !ok {
-		return plan{}, fmt.Errorf("%w: %q", ErrUnknownAction, s.Action)
+		return wager{}, fmt.Errorf("%w: %q", ErrUnknownMode, name)
 	}
-	if err := action.CheckChoice(s.Choice); err != nil {
+	if err := m.manifest.CheckStake(stakeMinor); err != nil {
+		return wager{}, err
+	}
+	if _, err := mode.CostMinor(stakeMinor); err != nil {
+		return wager{}, err
+	}
+	most, err := mode.MaxWinMinor(stakeMinor)
+	if err != nil {
+		return wager{}, err
+	}
+	return wager{mode: name, stakeMinor: stakeMinor, modeID: mode.ID, mostMinor: most}, nil
+}
+
+// plan checks what is a step's own.
+func (m *Module) plan(w *wager, s *Step) (plan, error) {
+	p, err := m.position(w, s)
+	if err != nil {
 		return plan{}, err
 	}
-	if err := s.Draws.serves(m.digest); err != nil {
+	action := m.manifest.find(s.Action)
+	if action == nil {
+		return plan{}, fmt.Errorf("%w: %q", ErrUnknownAction, s.Action)
+	}
+	if s.Choice != 0 {
+		if err := action.CheckChoice(s.Choice); err != nil {
+			return plan{}, err
+		}
+	}
+	if err := s.Draws.serves(&m.digest); err != nil {
 		return plan{}, err
 	}
 	p.action = action.ID
 	return p, nil
 }
 
-// terms checks what of a step does not depend on what the player does.
-func (m *Module) terms(s *Step) (plan, error) {
-	mode, ok := m.manifest.Mode(s.Mode)
-	if !ok {
-		return plan{}, fmt.Errorf("%w: %q", ErrUnknownMode, s.Mode)
-	}
-	if err := m.manifest.CheckStake(s.StakeMinor); err != nil {
-		return plan{}, err
-	}
-	if _, err := mode.CostMinor(s.StakeMinor); err != nil {
-		return plan{}, err
-	}
-	most, err := mode.MaxWinMinor(s.StakeMinor)
-	if err != nil {
-		return plan{}, err
-	}
-	if s.WonMinor < 0 || s.WonMinor > most {
-		return plan{}, fmt.Errorf("%w: the round has won %d of at most %d", ErrBadInput, s.WonMinor, most)
+// position checks where the round stands.
+func (m *Module) position(w *wager, s *Step) (plan, error) {
+	if s.WonMinor < 0 || s.WonMinor > w.mostMinor {
+		return plan{}, fmt.Errorf("%w: the round has won %d of at most %d", ErrBadInput, s.WonMinor, w.mostMinor)
 	}
 	if len(s.State) > m.manifest.MaxState {
 		return plan{}, fmt.Errorf("%w: %d bytes, at most %d", ErrBadState, len(s.State), m.manifest.MaxState)
 	}
-	return plan{mode: mode, most: most - s.WonMinor}, nil
+	return plan{mode: w.modeID, leftMinor: w.mostMinor - s.WonMinor}, nil
 }
 
-// run plays the step in an instance the caller owns. It neither restores the
-// instance nor digests the draws.
-func (m *Module) run(in *instance, s *Step, p plan) (Outcome, error) {
-	mem := in.mod.Memory()
-	input, ok := mem.Read(in.io, headerSize+uint32(len(s.State)))
+// run plays the step in an instance the caller owns and writes out, whose state
+// and presentation lie in the instance's memory: they are the caller's until
+// it is used again. It neither restores the instance nor digests the draws.
+func (m *Module) run(in *instance, s *Step, p plan, out *Outcome) error {
+	*out = Outcome{}
+	block, ok := in.mem.Read(in.io, ioSize)
 	if !ok {
-		return Outcome{}, m.trap(KindTrap, "the I/O block is gone", nil)
+		return m.trap(KindTrap, "the I/O block is gone", nil)
 	}
-	writeInput(input, s, p)
-
+	writeInput(block, s, p)
 	s.Draws.used = true
-	in.draws, in.limit, in.fault = s.Draws, m.manifest.MaxDraws, nil
-	in.stack[0] = uint64(len(input))
-	budget := m.fuelPerStep
-	in.refuel(budget)
-	err := in.play.CallWithStack(in.ctx, in.stack[:])
+	in.draws, in.limit = s.Draws, m.manifest.MaxDraws
+	length, err := in.call(in.play, headerSize+len(s.State), m.fuelPerStep)
 	in.draws = nil
-
-	spent := Outcome{DrawCount: len(s.Draws.log), Fuel: budget - max(0, int64(in.fuel.Get()))}
-	if in.fault != nil {
-		in.fault.Module = m.digest
-		return spent, in.fault
-	}
+	out.DrawCount, out.Fuel = len(s.Draws.log), m.fuelPerStep-max(0, int64(in.fuel.Get()))
 	if err != nil {
-		return spent, m.trap(in.spent(), "", err)
+		return m.fault(in, err)
 	}
-	code := int32(uint32(in.stack[0]))
-	if code < 0 {
-		if err := m.refusal(code, spent.DrawCount); reusable(err) {
-			return Outcome{}, err
-		} else {
-			return spent, err
+	if length < 0 {
+		err := m.refusal(length, out.DrawCount)
+		if reusable(err) {
+			*out = Outcome{}
+		}
+		return err
+	}
+	if in.mem.Size()/pageSize != in.pages { // the block may lie elsewhere now
+		if block, ok = in.mem.Read(in.io, ioSize); !ok {
+			return m.trap(KindBadOutput, "the output lies outside the memory", nil)
 		}
 	}
-	// A module may have grown its memory, so the view is taken anew.
-	b, ok := mem.Read(in.io+outputOffset, outputSize)
-	if !ok {
-		return spent, m.trap(KindBadOutput, "the output lies outside the memory", nil)
+	if detail := m.readOutput(in, block[outputOffset:], length, p, out); detail != "" {
+		*out = Outcome{DrawCount: out.DrawCount, Fuel: out.Fuel}
+		return m.trap(KindBadOutput, detail, nil)
 	}
-	out, detail := m.readOutput(b, code, p)
-	if detail != "" {
-		return spent, m.trap(KindBadOutput, detail, nil)
+	return nil
+}
+
+// call pays for a call of an export that takes the input's length, and makes it.
+func (in *instance) call(f api.Function, length int, fuel int64) (int32, error) {
+	in.stack[0] = uint64(length)
+	in.refuel(fuel)
+	err := f.CallWithStack(in.ctx, in.stack[:])
+	return int32(uint32(in.stack[0])), err
+}
+
+// fault is what made a call end with an error.
+func (m *Module) fault(in *instance, err error) error {
+	if fault := in.fault; fault != nil {
+		in.fault, fault.Module = nil, m.digest
+		return fault
 	}
-	out.DrawCount, out.Fuel = spent.DrawCount, spent.Fuel
-	return out, nil
+	return m.trap(in.spent(), "", err)
 }
 
 func writeInput(b []byte, s *Step, p plan) {
 	le := binary.LittleEndian
+	_ = b[headerSize-1]
 	le.PutUint16(b[0:], abiMajor)
 	le.PutUint16(b[2:], 0)
 	le.PutUint32(b[4:], p.action)
-	le.PutUint32(b[8:], p.mode.ID)
+	le.PutUint32(b[8:], p.mode)
 	le.PutUint32(b[12:], s.Choice)
 	le.PutUint64(b[16:], uint64(s.StakeMinor))
 	le.PutUint32(b[24:], uint32(len(s.State)))
@@ -243,10 +294,11 @@ func (m *Module) refusal(code int32, draws int) error {
 	return fmt.Errorf("the module refused the step: %w", err)
 }
 
-// readOutput checks and copies what a step wrote; a detail means bad output.
-func (m *Module) readOutput(b []byte, length int32, p plan) (Outcome, string) {
+// readOutput checks what a step wrote and says where it lies; a detail means
+// bad output.
+func (m *Module) readOutput(in *instance, b []byte, length int32, p plan, out *Outcome) (detail string) {
 	if length < headerSize || int(length) > len(b) {
-		return Outcome{}, fmt.Sprintf("length %d", length)
+		return fmt.Sprintf("length %d", length)
 	}
 	le := binary.LittleEndian
 	win := int64(le.Uint64(b[0:]))
@@ -254,32 +306,34 @@ func (m *Module) readOutput(b []byte, length int32, p plan) (Outcome, string) {
 	state, presentation := le.Uint32(b[16:]), le.Uint32(b[20:])
 	closed := flags&flagClosed != 0
 	switch {
-	case win < 0 || win > p.most:
-		return Outcome{}, fmt.Sprintf("win %d, at most %d is left of the declared maximum", win, p.most)
+	case win < 0 || win > p.leftMinor:
+		return fmt.Sprintf("win %d, at most %d is left of the declared maximum", win, p.leftMinor)
 	case flags&^flagClosed != 0 || le.Uint64(b[24:]) != 0:
-		return Outcome{}, "reserved fields are set"
+		return "reserved fields are set"
 	case int64(state) > int64(m.manifest.MaxState):
-		return Outcome{}, fmt.Sprintf("state of %d bytes", state)
+		return fmt.Sprintf("state of %d bytes", state)
 	case presentation > MaxPresentation:
-		return Outcome{}, fmt.Sprintf("presentation of %d bytes", presentation)
+		return fmt.Sprintf("presentation of %d bytes", presentation)
 	case uint32(length) != headerSize+state+presentation:
-		return Outcome{}, "the length is not that of its parts"
+		return "the length is not that of its parts"
 	case closed && (state != 0 || mask != 0):
-		return Outcome{}, "a closed round with state or next actions"
+		return "a closed round with state or next actions"
 	case !closed && (state == 0 || mask == 0):
-		return Outcome{}, "an open round without state or next actions"
-	case mask&^m.manifest.actionMask() != 0:
-		return Outcome{}, fmt.Sprintf("next actions %#x", mask)
+		return "an open round without state or next actions"
 	}
-	out := Outcome{WinMinor: win, Closed: closed, NextActions: m.manifest.actionNames(mask)}
-	// One allocation for both; the capacity of the first keeps an append to it
-	// out of the second.
-	blob := append([]byte(nil), b[headerSize:length]...)
-	out.State, out.Presentation = blob[:state:state], blob[state:]
+	out.WinMinor, out.Closed = win, closed
+	out.Presentation = b[headerSize+state : length]
 	if closed {
-		out.State = nil
+		return ""
 	}
-	return out, ""
+	if mask&^m.manifest.actionMask() != 0 {
+		return fmt.Sprintf("next actions %#x", mask)
+	}
+	if in.offers != mask { // nearly always what the step before offered
+		in.offers, in.offered = mask, m.manifest.actionNames(mask)
+	}
+	out.State, out.NextActions = b[headerSize:headerSize+state], in.offered
+	return ""
 }
 
 func (m *Module) trap(kind TrapKind, detail string, err error) *TrapError {

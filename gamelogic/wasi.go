@@ -148,7 +148,7 @@ func exportWASI(ctx context.Context, engine wazero.Runtime) error {
 	for _, f := range wasiFunctions() {
 		params, results := valueTypes(f.signature)
 		b = b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			errno := f.call(ctx.Value(instanceKey{}).(*instance), mod.Memory(), stack)
+			errno := f.call(instanceOf(ctx), mod.Memory(), stack)
 			if len(results) > 0 {
 				stack[0] = uint64(errno)
 			}

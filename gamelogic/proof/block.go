@@ -64,30 +64,32 @@ func (r *run) block(ctx context.Context, sim player, index int) (*block, error) 
 	b := &block{}
 	h := sha256.New()
 	buffer := make([]byte, 0, 12*1024)
-	stream := gamelogic.NewStream(r.seed, r.g.Digest(), uint64(index))
+	s := &seat{
+		g: r.g, player: sim, stream: gamelogic.NewStream(r.seed, r.g.Digest(), uint64(index)),
+		opening: gamelogic.Step{Mode: r.cfg.Mode, Action: r.g.Manifest().Actions[0].Name, StakeMinor: r.cfg.StakeMinor},
+	}
 	n := r.size(index)
 	var seen []Round // only if somebody looks
 	if r.cfg.Observe != nil {
 		seen = make([]Round, 0, n)
 	}
-	opening := gamelogic.Step{Mode: r.cfg.Mode, Action: r.g.Manifest().Actions[0].Name, StakeMinor: r.cfg.StakeMinor}
 	for i := range n {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		// The last round is the one that most of a block's hidden state could bend.
-		won, steps, draws, err := r.round(ctx, sim, stream, opening, b, i == n-1)
+		played, err := s.round(ctx, b, i == n-1)
 		if err != nil {
 			return nil, fmt.Errorf("round %d: %w", i, err)
 		}
 		if seen != nil {
-			seen = append(seen, Round{WinMinor: won, Steps: steps, DrawsMax: draws})
+			seen = append(seen, played)
 		}
-		if err := b.observe(won, steps); err != nil {
+		if err := b.observe(played); err != nil {
 			return nil, err
 		}
-		buffer = binary.LittleEndian.AppendUint64(buffer, uint64(won))
-		buffer = binary.LittleEndian.AppendUint32(buffer, steps)
+		buffer = binary.LittleEndian.AppendUint64(buffer, uint64(played.WinMinor))
+		buffer = binary.LittleEndian.AppendUint32(buffer, played.Steps)
 		if len(buffer) == cap(buffer) {
 			h.Write(buffer)
 			buffer = buffer[:0]
@@ -106,35 +108,48 @@ func (r *run) size(index int) uint64 {
 	return min(BlockRounds, r.cfg.Rounds-uint64(index)*BlockRounds)
 }
 
+// seat is where one block is played. What every step needs is in one place, so
+// that a step costs no allocation.
+type seat struct {
+	g       gamelogic.Game
+	player  player
+	stream  *gamelogic.Stream
+	opening gamelogic.Step
+	step    gamelogic.Step
+	out     gamelogic.Outcome
+}
+
 // round plays one round; again plays its steps in fresh instances too.
-func (r *run) round(ctx context.Context, sim player, stream *gamelogic.Stream, st gamelogic.Step, b *block, again bool) (won int64, steps, draws uint32, err error) {
-	for steps = 1; steps <= gamelogic.MaxRoundSteps; steps++ {
-		st.Draws = stream.Step()
-		out, err := sim.Play(st)
-		if err != nil {
-			return 0, steps, draws, fmt.Errorf("step %d: %w", steps, err)
+func (s *seat) round(ctx context.Context, b *block, again bool) (played Round, err error) {
+	st, out := &s.step, &s.out
+	*st = s.opening
+	for steps := uint32(1); steps <= gamelogic.MaxRoundSteps; steps++ {
+		st.Draws = s.stream.Step()
+		if err := s.player.PlayInto(st, out); err != nil {
+			return Round{}, fmt.Errorf("step %d: %w", steps, err)
 		}
 		if again {
-			if err := playAgain(ctx, r.g, st, out); err != nil {
-				return 0, steps, draws, fmt.Errorf("step %d: %w", steps, err)
+			if err := playAgain(ctx, s.g, *st, out); err != nil {
+				return Round{}, fmt.Errorf("step %d: %w", steps, err)
 			}
 		}
-		b.Fuel, draws = max(b.Fuel, out.Fuel), max(draws, uint32(out.DrawCount))
+		b.Fuel, played.DrawsMax = max(b.Fuel, out.Fuel), max(played.DrawsMax, uint32(out.DrawCount))
 		st.WonMinor += out.WinMinor
 		if out.Closed {
-			return st.WonMinor, steps, draws, nil
+			played.WinMinor, played.Steps = st.WonMinor, steps
+			return played, nil
 		}
 		st.State = out.State
-		if st.Action, st.Choice, err = sim.Advise(st, out.NextActions); err != nil {
-			return 0, steps, draws, fmt.Errorf("ask for the strategy after step %d: %w", steps, err)
+		if st.Action, st.Choice, err = s.player.Advise(*st, out.NextActions); err != nil {
+			return Round{}, fmt.Errorf("ask for the strategy after step %d: %w", steps, err)
 		}
 	}
-	return 0, steps, draws, ErrEndless
+	return Round{}, ErrEndless
 }
 
 // playAgain plays a step in a fresh instance with the draws it had. The answer
 // must be the same to the byte.
-func playAgain(ctx context.Context, g gamelogic.Game, st gamelogic.Step, want gamelogic.Outcome) error {
+func playAgain(ctx context.Context, g gamelogic.Game, st gamelogic.Step, want *gamelogic.Outcome) error {
 	log := st.Draws.Log()
 	values := make([]uint32, len(log))
 	for i, d := range log {
@@ -155,19 +170,19 @@ func playAgain(ctx context.Context, g gamelogic.Game, st gamelogic.Step, want ga
 	return nil
 }
 
-func (b *block) observe(won int64, steps uint32) error {
+func (b *block) observe(played Round) error {
 	b.Rounds++
-	hi, lo := bits.Mul64(uint64(won), uint64(won))
-	if !b.Won.add(0, uint64(won)) || !b.Squares.add(hi, lo) {
-		return errSum
-	}
-	if won > 0 {
+	if won := uint64(played.WinMinor); won > 0 {
+		hi, lo := bits.Mul64(won, won)
+		if !b.Won.add(0, won) || !b.Squares.add(hi, lo) {
+			return errSum
+		}
 		b.Hits++
+		b.Most = max(b.Most, played.WinMinor)
 	}
-	if steps > 1 {
+	if played.Steps > 1 {
 		b.Features++
 	}
-	b.Most = max(b.Most, won)
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 // player plays the steps of one worker. One goroutine.
 type player interface {
 	Play(st gamelogic.Step) (gamelogic.Outcome, error)
+	// PlayInto is Play; what it writes may change with the next step.
+	PlayInto(st *gamelogic.Step, out *gamelogic.Outcome) error
 	// Advise says what the declared strategy does among the offered actions.
 	Advise(st gamelogic.Step, offered []string) (action string, choice uint32, err error)
 	Close()
@@ -28,6 +30,11 @@ type hostPlayer struct {
 }
 
 func (p hostPlayer) Play(st gamelogic.Step) (gamelogic.Outcome, error) { return p.g.Play(p.ctx, st) }
+
+func (p hostPlayer) PlayInto(st *gamelogic.Step, out *gamelogic.Outcome) (err error) {
+	*out, err = p.g.Play(p.ctx, *st)
+	return err
+}
 
 // Advise takes the first action: such games offer no choice.
 func (p hostPlayer) Advise(_ gamelogic.Step, offered []string) (action string, choice uint32, err error) {

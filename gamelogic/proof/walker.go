@@ -85,7 +85,7 @@ func (x *walker) part(ctx context.Context, a *action, state []byte, v uint32) er
 			return fmt.Errorf("%w: the first draw has bound %d now, it had %d", ErrHiddenState, log[0].Bound, a.first)
 		}
 		if n == 1 {
-			if err := playAgain(ctx, x.w.m, st, out); err != nil {
+			if err := playAgain(ctx, x.w.m, st, &out); err != nil {
 				return err
 			}
 		}
