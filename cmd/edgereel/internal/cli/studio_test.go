@@ -10,6 +10,7 @@ import (
 
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/studio"
 	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/gamelogic/gate"
 )
 
 func studioOutputs() map[string]any {
@@ -39,8 +40,37 @@ func studioOutputs() map[string]any {
 		"studio-exact": &studio.ExactReport{
 			Schema: 1, ModuleDigest: exampleDigest, Mode: "base", StakeMinor: 1, RTP: &half, RTPNum: "1", RTPDen: "2",
 			HitFrequency: &half, HitFrequencyNum: "1", HitFrequencyDen: "2", SD: &half, VarianceNum: "1", VarianceDen: "4",
-			MaxWinX: &one, RTPOptimal: &three, RTPWorst: &half, States: 2, Leaves: 12, Countable: true,
+			MaxWinX: &one, RTPDeclared: &half, RTPDeclaredNum: "1", RTPDeclaredDen: "2", RTPOptimal: &three, RTPOptimalNum: "3", RTPOptimalDen: "4",
+			RTPWorst: &half, RTPWorstNum: "1", RTPWorstDen: "2", States: 2, Leaves: 12, Countable: true,
+			Wins: []studio.ExactWin{{WinMinor: 0, Num: "1", Den: "2"}, {WinMinor: 1, Num: "1", Den: "2"}},
 		},
+		"studio-check": exampleGateReport(),
+	}
+}
+
+// exampleGateReport has something in every list.
+func exampleGateReport() *gate.Report {
+	return &gate.Report{
+		Schema: gate.ReportVersion, Kind: gate.ReportKind, Verdict: gate.Fail, ModuleDigest: exampleDigest, ModuleBytes: 3379, PARDigest: exampleHash,
+		ABI: "1", Meter: 2, Profile: "pure", Fuel: gate.Fuel{PerStep: 1_000_000, PerInit: 10_000_000, Max: 21628},
+		Asked: gate.Asked{Rounds: 1_000_000, Seed: 1, FloorRTP: "0.85", MaxLeaves: 100_000_000},
+		Checks: []gate.Result{{
+			Stage: gate.StagePAR, Name: "par-mismatch", Mode: "base", Verdict: gate.Fail,
+			Detail:  `the PAR sheet does not match the module: rtp of mode "base" is "0.96" in the sheet and "0.95" in the manifest`,
+			Figures: []gate.Figure{{Name: "par", Value: "0.96"}, {Name: "manifest", Value: "0.95"}},
+		}},
+		Modes: []gate.Mode{{
+			Mode: "base", StakeMinor: 10, CostMinor: 10, Declared: gate.Declared{RTP: "0.5", HitFrequency: "0.5", MaxWinX: 1},
+			Exact: &gate.Exact{Countable: true, States: 1, Leaves: 2, RTP: 0.5, RTPNum: "1", RTPDen: "2", HitFrequency: 0.5, SD: 0.5, MaxWinX: 1, DistinctWins: 2},
+			Simulated: &gate.Measured{
+				Rounds: 1_000_000, Seed: 1, RTP: 0.5003, RTPCI99: [2]float64{0.499, 0.5016}, RTPCI999: [2]float64{0.4987, 0.5019}, HitFrequency: 0.5003, SD: 0.5,
+				MaxWinX: 1, StepsMax: 1, OutcomeDigest: exampleHash, Convergence: []gate.Checkpoint{{Rounds: 1_000_000, RTP: 0.5003, Half99: 0.0013}},
+			},
+			Distribution: &gate.Distribution{Source: "exact", CostMinor: 10, Points: []gate.Point{
+				{WinMinor: 0, Probability: 0.5, Num: "1", Den: "2"}, {WinMinor: 10, Probability: 0.5, Num: "1", Den: "2"},
+			}},
+			FuelMax: 21628, DrawsMax: 1,
+		}},
 	}
 }
 
@@ -81,6 +111,12 @@ func TestStudio_ExitCodes(t *testing.T) {
 		{"exact " + choice + " --mode base", ExitOK, "50.0000000000 %"},
 		{"exact " + columbus + " --mode base --max-leaves 1e6", ExitVerdict, "too large"},
 		{"exact " + choice, ExitUsage, "--mode"},
+		{"exact " + choice + " --mode base --wins", ExitOK, "win                       1  0.5"},
+		{"check " + choice + " --rounds 1e4", ExitVerdict, "there is no PAR sheet"},
+		{"check " + noModule + " --rounds 1e4", ExitVerdict, "a host would refuse the module: format"},
+		{"check " + torn + " --rounds 1e4 --json", ExitVerdict, `"verdict":"fail"`},
+		{"check " + choice + " --floor much", ExitUsage, `the floor "much"`},
+		{"check " + choice + " --par none.json", ExitUsage, "none.json"},
 		{"init Owl --lang c", ExitUsage, "no game id"},
 		{"init owl --lang cobol", ExitUsage, "--lang must be one of"},
 		{"init owl", ExitUsage, "--lang"},

@@ -16,6 +16,7 @@ type Exact struct {
 	Mode      string `help:"The bet mode." required:""`
 	Stake     int64  `help:"Stake in minor units; default is the smallest." placeholder:"MINOR"`
 	MaxLeaves Count  `help:"Give up when the tree has more leaves." default:"4e9"`
+	Wins      bool   `help:"Give the probability of every win of a whole round too."`
 	JSON      bool   `help:"Print JSON, see docs/cli-json.md."`
 }
 
@@ -35,23 +36,44 @@ type ExactReport struct {
 	VarianceNum     string   `json:"variance_num"`
 	VarianceDen     string   `json:"variance_den"`
 	MaxWinX         *float64 `json:"max_win_x"`
+	RTPDeclared     *float64 `json:"rtp_declared"`
+	RTPDeclaredNum  string   `json:"rtp_declared_num"`
+	RTPDeclaredDen  string   `json:"rtp_declared_den"`
 	RTPOptimal      *float64 `json:"rtp_optimal"`
+	RTPOptimalNum   string   `json:"rtp_optimal_num"`
+	RTPOptimalDen   string   `json:"rtp_optimal_den"`
 	RTPWorst        *float64 `json:"rtp_worst"`
+	RTPWorstNum     string   `json:"rtp_worst_num"`
+	RTPWorstDen     string   `json:"rtp_worst_den"`
 	States          uint64   `json:"states"`
 	Leaves          uint64   `json:"leaves"`
 	Countable       bool     `json:"countable"`
+	// Wins is the distribution of a whole round's win, only with --wins.
+	Wins []ExactWin `json:"wins,omitempty"`
+	// NoWins says why there is none.
+	NoWins string `json:"no_wins,omitempty"`
+}
+
+// ExactWin is one win and its probability as a fraction.
+type ExactWin struct {
+	WinMinor int64  `json:"win_minor"`
+	Num      string `json:"num"`
+	Den      string `json:"den"`
 }
 
 // Help is shown by --help.
 func (*Exact) Help() string {
 	return `Walks every sequence of draws of every state of the mode, on the path that plays
-for money, and gives exact fractions. The size is said before the walk begins.
+for money, and gives exact fractions. Figures are those of the strategy the module
+declares (without one: the first action each time); where a player chooses, also
+those of the best and the worst. The size is said before the walk begins.
 The module runs on this machine, whatever its digest.
 
 Exit codes: 0 computed, 10 too large to be counted, 1 anything else.
 
 Examples:
   edgereel studio exact game.wasm --mode base
+  edgereel studio exact game.wasm --mode base --wins
   edgereel studio exact game.wasm --mode base --json | jq -r '.rtp_num + "/" + .rtp_den'`
 }
 
@@ -80,6 +102,9 @@ func (e *Exact) Do(ctx context.Context, out io.Writer, p *Progress) error {
 		return err
 	}
 	r := newExactReport(e.Mode, stakeMinor, &res)
+	if e.Wins {
+		r.addWins(&res)
+	}
 	if tooLarge != nil {
 		p.say("%v", tooLarge)
 	}
@@ -104,7 +129,21 @@ func newExactReport(mode string, stakeMinor int64, res *proof.ExactResult) *Exac
 	r.RTPNum, r.RTPDen = fraction(res.RTP)
 	r.HitFrequencyNum, r.HitFrequencyDen = fraction(res.HitFrequency)
 	r.VarianceNum, r.VarianceDen = fraction(res.Variance)
+	if r.RTPDeclared = r.RTP; res.RTPOptimal == nil { // nothing to choose
+		r.RTPOptimal, r.RTPWorst = r.RTP, r.RTP
+		res.RTPOptimal, res.RTPWorst = res.RTP, res.RTP
+	}
+	r.RTPDeclaredNum, r.RTPDeclaredDen = r.RTPNum, r.RTPDen
+	r.RTPOptimalNum, r.RTPOptimalDen = fraction(res.RTPOptimal)
+	r.RTPWorstNum, r.RTPWorstDen = fraction(res.RTPWorst)
 	return r
+}
+
+func (r *ExactReport) addWins(res *proof.ExactResult) {
+	r.NoWins = res.WhyNoWins
+	for _, w := range res.Wins {
+		r.Wins = append(r.Wins, ExactWin{w.WinMinor, w.Probability.Num().String(), w.Probability.Denom().String()})
+	}
 }
 
 func (r *ExactReport) print(out io.Writer, res *proof.ExactResult) error {
@@ -114,7 +153,7 @@ func (r *ExactReport) print(out io.Writer, res *proof.ExactResult) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nRTP            %s %%\n", percent(res.RTP))
-	if res.RTPOptimal != nil {
+	if res.RTPOptimal.Cmp(res.RTPWorst) != 0 {
 		fmt.Fprintf(out, "  optimal      %s %%\n  worst        %s %%\n", percent(res.RTPOptimal), percent(res.RTPWorst))
 	}
 	most := "as declared: a cycle of states pays"
@@ -122,6 +161,13 @@ func (r *ExactReport) print(out io.Writer, res *proof.ExactResult) error {
 		most = fmt.Sprintf("%.2f × the cost", *r.MaxWinX)
 	}
 	_, err := fmt.Fprintf(out, "hit frequency  %.9f\nSD             %.6f of the cost\nlargest win    %s\n", *r.HitFrequency, *r.SD, most)
+	if r.NoWins != "" {
+		_, err = fmt.Fprintf(out, "wins           no distribution: %s\n", r.NoWins)
+	}
+	for _, w := range r.Wins {
+		p, _ := new(big.Rat).SetString(w.Num + "/" + w.Den)
+		_, err = fmt.Fprintf(out, "win            %12d  %.12g\n", w.WinMinor, *float(p))
+	}
 	return err
 }
 
