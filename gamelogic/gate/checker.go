@@ -12,6 +12,7 @@ import (
 	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/gamelogic/meter"
 	"github.com/edgereel/edgereel/gamelogic/proof"
+	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
 // checker runs the stages. One goroutine owns it; stages start workers of
@@ -22,7 +23,8 @@ type checker struct {
 	digest [32]byte
 	r      *Report
 	host   *gamelogic.Host   // nil before the module was taken
-	m      *gamelogic.Module // nil before the module was taken
+	m      *gamelogic.Module // nil before the module was taken, and for a table
+	game   gamelogic.Game    // nil before the module or table was taken
 	par    *PAR              // nil without a sheet that can be read
 	corpus []*sample         // steps that were played, for stages that need some
 	done   uint64            // of the stage at work
@@ -75,6 +77,9 @@ func (c *checker) run(ctx context.Context) (_ *Report, err error) {
 	if c.host != nil {
 		defer func() { err = errors.Join(err, c.host.Close()) }()
 	}
+	if t, ok := c.game.(*table.Game); ok {
+		defer t.Close()
+	}
 	if err := c.stages(ctx); err != nil {
 		return nil, err
 	}
@@ -87,7 +92,7 @@ func (c *checker) run(ctx context.Context) (_ *Report, err error) {
 
 // stages runs what comes behind the binary itself.
 func (c *checker) stages(ctx context.Context) error {
-	if c.m == nil {
+	if c.game == nil {
 		for _, s := range Stages()[1:] {
 			c.skip(s, string(s), "the module could not be loaded")
 		}

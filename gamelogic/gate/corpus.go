@@ -80,9 +80,9 @@ const (
 func (c *checker) collect(ctx context.Context, steps int) ([]*sample, error) {
 	random := c.random(forCorpus)
 	var list []*sample
-	for i, mode := range c.m.Manifest().Modes {
+	for i, mode := range c.game.Manifest().Modes {
 		stream := gamelogic.NewStream(streamSeed(c.cfg.Seed, domainCorpus), c.digest, uint64(i))
-		enough := len(list) + steps/len(c.m.Manifest().Modes)
+		enough := len(list) + steps/len(c.game.Manifest().Modes)
 		for len(list) < enough {
 			more, err := c.oneRound(ctx, stream, mode, random, enough-len(list))
 			list = append(list, more...)
@@ -108,7 +108,7 @@ func (c *checker) oneRound(ctx context.Context, stream *gamelogic.Stream, mode g
 			break
 		}
 		st.Draws = stream.Step()
-		out, err := c.m.Play(ctx, st)
+		out, err := c.game.Play(ctx, st)
 		values := drawn(st.Draws)
 		st.Draws = nil
 		if c.noSuchChoice(st, err) && refused < 100 {
@@ -137,7 +137,7 @@ func (c *checker) oneRound(ctx context.Context, stream *gamelogic.Stream, mode g
 
 // opening is the step every round of a mode begins with, at the smallest stake.
 func (c *checker) opening(mode gamelogic.Mode) gamelogic.Step {
-	m := c.m.Manifest()
+	m := c.game.Manifest()
 	return gamelogic.Step{Mode: mode.Name, Action: m.Actions[0].Name, StakeMinor: m.StakeMultipleMinor}
 }
 
@@ -172,6 +172,6 @@ func blame(ctx context.Context, err error) error {
 
 // choices is how many choices an action has, at least one.
 func (c *checker) choices(name string) uint32 {
-	a, _ := c.m.Manifest().Action(name)
+	a, _ := c.game.Manifest().Action(name)
 	return max(1, a.Choices)
 }

@@ -9,12 +9,17 @@ import (
 
 	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/gamelogic/meter"
+	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
 // decode takes the module in as a node would, or says by which rule it would not.
 func (c *checker) decode(ctx context.Context) error {
 	c.tell(StageDecode, 0, 1)
 	defer c.tell(StageDecode, 1, 1)
+	if table.Is(c.cfg.Wasm) {
+		c.openTable()
+		return nil
+	}
 	host, err := gamelogic.NewHost(ctx, c.hostConfig())
 	if err != nil {
 		return err
@@ -27,7 +32,7 @@ func (c *checker) decode(ctx context.Context) error {
 		c.refused(err)
 		return nil
 	}
-	c.host, c.m = host, m
+	c.host, c.m, c.game = host, m, m
 	c.r.Manifest, c.r.Profile, c.r.ABI = m.Manifest(), string(m.Profile()), "1"
 	c.r.Fuel.PerStep, c.r.Fuel.PerInit = gamelogic.DefaultFuelPerStep, gamelogic.DefaultFuelPerInit
 	if m.Profile() == gamelogic.ProfileWASI {
@@ -66,5 +71,20 @@ func (c *checker) refused(err error) {
 // exports a function of that name. The host has checked the export section.
 func (c *checker) advises() bool {
 	const name = "edgereel_advise"
-	return bytes.Contains(c.cfg.Wasm, append(append([]byte{byte(len(name))}, name...), 0))
+	return c.m != nil && bytes.Contains(c.cfg.Wasm, append(append([]byte{byte(len(name))}, name...), 0))
+}
+
+// openTable takes a table in. It has no code: no profile, no fuel.
+func (c *checker) openTable() {
+	g, err := table.OpenBytes(c.cfg.Wasm)
+	if err != nil {
+		c.add(StageDecode, "admission-table", "", Fail, nil, "a host would refuse the table: %v", err)
+		return
+	}
+	c.game, c.r.Manifest, c.r.Meter = g, g.Manifest(), 0
+	rows := 0
+	for _, mode := range g.Manifest().Modes {
+		rows += g.Rows(mode.Name)
+	}
+	c.add(StageDecode, "admission", "", Pass, nil, "a host takes the table: %d bytes, %d rows in all, imported from %s", len(c.cfg.Wasm), rows, g.Source())
 }

@@ -12,8 +12,8 @@ import (
 
 // exact walks all draws of every mode, as far as they can be counted.
 func (c *checker) exact(ctx context.Context) error {
-	stake := c.m.Manifest().StakeMultipleMinor
-	for _, mode := range c.m.Manifest().Modes {
+	stake := c.game.Manifest().StakeMultipleMinor
+	for _, mode := range c.game.Manifest().Modes {
 		s := &modeState{mode: mode}
 		cost, err := mode.CostMinor(stake)
 		if err != nil {
@@ -33,7 +33,7 @@ func (c *checker) exact(ctx context.Context) error {
 
 func (c *checker) exactMode(ctx context.Context, s *modeState, r *Mode) error {
 	name := s.mode.Name
-	res, err := proof.Exact(ctx, c.m, proof.ExactConfig{
+	res, err := proof.Exact(ctx, c.game, proof.ExactConfig{
 		Mode: name, StakeMinor: r.StakeMinor, MaxLeaves: c.cfg.MaxLeaves, Workers: c.cfg.Workers,
 		Progress: func(done, known uint64) { c.tell(StageExact, done, known) },
 	})

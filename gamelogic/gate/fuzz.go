@@ -31,7 +31,7 @@ func (c *checker) fuzz(ctx context.Context) error {
 		{"inputs", "actions and choices out of place, on states the module wrote", c.bendInput},
 		{"states", "states the module did not write", c.bendState},
 	} {
-		if kind.name == "states" && c.m.Manifest().MaxState == 0 {
+		if kind.name == "states" && c.game.Manifest().MaxState == 0 {
 			c.skip(StageFuzz, kind.name, "the module keeps no state")
 			continue
 		}
@@ -43,7 +43,7 @@ func (c *checker) fuzz(ctx context.Context) error {
 			}
 			st := kind.bend(random, c.corpus[random.IntN(len(c.corpus))].step)
 			st.Draws = stream.Step()
-			out, err := c.m.Play(ctx, st)
+			out, err := c.game.Play(ctx, st)
 			if err := blame(ctx, err); err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ func (c *checker) judge(name string, st gamelogic.Step, out gamelogic.Outcome, e
 // bendInput keeps a state of the module's own and asks for something that may
 // or may not be offered there.
 func (c *checker) bendInput(random *rand.Rand, st gamelogic.Step) gamelogic.Step {
-	m := c.m.Manifest()
+	m := c.game.Manifest()
 	st.Action = m.Actions[random.IntN(len(m.Actions))].Name
 	switch random.IntN(4) {
 	case 0:
@@ -115,7 +115,7 @@ func (c *checker) bendInput(random *rand.Rand, st gamelogic.Step) gamelogic.Step
 // bendState changes a state, or makes one up. The round has won nothing yet as
 // far as the host knows, so that a step may pay no more than a whole round.
 func (c *checker) bendState(random *rand.Rand, st gamelogic.Step) gamelogic.Step {
-	m := c.m.Manifest()
+	m := c.game.Manifest()
 	st.Action = m.Actions[random.IntN(len(m.Actions))].Name
 	st.Choice = random.Uint32N(c.choices(st.Action))
 	st.WonMinor = 0
@@ -150,7 +150,7 @@ func (c *checker) bendState(random *rand.Rand, st gamelogic.Step) gamelogic.Step
 
 // someStake is one that a node could ask for, from the smallest to the largest.
 func (c *checker) someStake(random *rand.Rand, mode gamelogic.Mode) int64 {
-	unit := c.m.Manifest().StakeMultipleMinor
+	unit := c.game.Manifest().StakeMultipleMinor
 	most := math.MaxInt64 / max(mode.MaxWinX, mode.CostX100) / unit
 	return unit * (1 + random.Int64N(max(1, most)))
 }

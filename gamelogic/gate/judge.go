@@ -146,14 +146,14 @@ func (c *checker) budgets(s *modeState, r *Mode) {
 	}
 	figures := []Figure{
 		{"fuel_max", fmt.Sprint(r.FuelMax)}, {"fuel_budget", fmt.Sprint(c.r.Fuel.PerStep)},
-		{"draws_max", fmt.Sprint(r.DrawsMax)}, {"max_draws", fmt.Sprint(c.m.Manifest().MaxDraws)},
+		{"draws_max", fmt.Sprint(r.DrawsMax)}, {"max_draws", fmt.Sprint(c.game.Manifest().MaxDraws)},
 	}
 	verdict, word := Pass, "within"
 	if 2*r.FuelMax > c.r.Fuel.PerStep {
 		verdict, word = Warn, "more than half of"
 	}
 	c.add(StageFigures, "fuel", s.mode.Name, verdict, figures, "the dearest step of mode %q spends %d fuel, %s the budget of %d; the most draws are %d of %d",
-		s.mode.Name, r.FuelMax, word, c.r.Fuel.PerStep, r.DrawsMax, c.m.Manifest().MaxDraws)
+		s.mode.Name, r.FuelMax, word, c.r.Fuel.PerStep, r.DrawsMax, c.game.Manifest().MaxDraws)
 }
 
 // topAwardOneIn is how rare the top award may be before its odds have to be shown.

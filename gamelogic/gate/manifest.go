@@ -11,7 +11,7 @@ import (
 // field may hold by itself the host has checked.
 func (c *checker) manifest() {
 	c.tell(StageManifest, 0, 1)
-	m := c.m.Manifest()
+	m := c.game.Manifest()
 	before := len(c.r.Checks)
 	if m.MaxState == 0 && len(m.Actions) > 1 {
 		c.add(StageManifest, "manifest-state", "", Fail, nil,
@@ -74,7 +74,7 @@ func (c *checker) sheet() {
 		return
 	}
 	c.par = p
-	m := c.m.Manifest()
+	m := c.game.Manifest()
 	before := len(c.r.Checks)
 	for _, x := range []struct{ key, sheet, module string }{
 		{"id", p.ID, m.ID},

@@ -35,7 +35,7 @@ const parts = 16
 // simulate plays rounds of every mode, on the path of proof.Simulate: `studio
 // simulate` with the same seed gives the same digest.
 func (c *checker) simulate(ctx context.Context) error {
-	modes := c.m.Manifest().Modes
+	modes := c.game.Manifest().Modes
 	total := c.cfg.Rounds * uint64(len(modes))
 	for i, s := range c.modes {
 		t, err := c.play(ctx, s, c.cfg.Seed, func(done uint64) { c.tell(StageSimulate, uint64(i)*c.cfg.Rounds+done, total) })
@@ -79,8 +79,8 @@ func (c *checker) play(ctx context.Context, s *modeState, seed uint64, progress 
 		t.steps, t.draws = max(t.steps, steps), max(t.draws, draws)
 	}
 	var err error
-	t.res, err = proof.Simulate(ctx, c.m, proof.SimulateConfig{
-		Mode: s.mode.Name, StakeMinor: c.m.Manifest().StakeMultipleMinor, Rounds: c.cfg.Rounds, Seed: seed, Workers: c.cfg.Workers,
+	t.res, err = proof.Simulate(ctx, c.game, proof.SimulateConfig{
+		Mode: s.mode.Name, StakeMinor: c.game.Manifest().StakeMultipleMinor, Rounds: c.cfg.Rounds, Seed: seed, Workers: c.cfg.Workers,
 		Observe: observe, Progress: func(done, _ uint64) { progress(done) },
 	})
 	if err != nil {

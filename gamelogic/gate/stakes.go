@@ -14,8 +14,8 @@ const stakeRounds = 200
 // stakes plays rounds with the same draws at several stakes: what is declared
 // per stake has to be paid at every one of them, to the last minor unit.
 func (c *checker) stakes(ctx context.Context) error {
-	unit := c.m.Manifest().StakeMultipleMinor
-	for _, mode := range c.m.Manifest().Modes {
+	unit := c.game.Manifest().StakeMultipleMinor
+	for _, mode := range c.game.Manifest().Modes {
 		var played []int64
 		ok := true
 		for _, k := range []int64{3, 7, 100, 999_983} {
@@ -57,7 +57,7 @@ func (c *checker) scaled(ctx context.Context, mode gamelogic.Mode, stakeMinor in
 		for _, s := range round {
 			large.Action, large.Choice = s.step.Action, s.step.Choice
 			large.Draws = gamelogic.NewScriptedDraws(s.values)
-			out, err := c.m.Play(ctx, large)
+			out, err := c.game.Play(ctx, large)
 			large.Draws = nil
 			if err := blame(ctx, err); err != nil {
 				return "", err

@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
 // Limits of Exact when the configuration names none.
@@ -63,12 +64,20 @@ type ExactResult struct {
 }
 
 // Exact walks every sequence of draws of every state of a mode, for every
-// action offered there and every choice of it that the module takes.
-func Exact(ctx context.Context, m *gamelogic.Module, cfg ExactConfig) (ExactResult, error) {
-	res := ExactResult{ModuleDigest: m.Digest()}
-	cost, err := checkMode(m, cfg.Mode, cfg.StakeMinor)
+// action offered there and every choice of it that the module takes. A table
+// is no tree: its weights are summed up.
+func Exact(ctx context.Context, g gamelogic.Game, cfg ExactConfig) (ExactResult, error) {
+	res := ExactResult{ModuleDigest: g.Digest()}
+	cost, err := checkMode(g, cfg.Mode, cfg.StakeMinor)
 	if err != nil {
 		return res, err
+	}
+	if t, ok := g.(*table.Game); ok {
+		return exactTable(res, t, cfg)
+	}
+	m, ok := g.(*gamelogic.Module)
+	if !ok {
+		return res, fmt.Errorf("proof: a %T cannot be walked", g)
 	}
 	if cfg.MaxLeaves == 0 {
 		cfg.MaxLeaves = DefaultMaxLeaves
