@@ -21,6 +21,8 @@ type studioGroup struct {
 	Exact    studioExact    `cmd:"" help:"Walk all draws of a module and compute what it pays."`
 	Check    studioCheck    `cmd:"" help:"Run the publish gate: everything that decides whether a module may be released."`
 	Import   studioImport   `cmd:"" help:"Make games of content that was published elsewhere."`
+
+	releaseVerbs
 }
 
 type (

@@ -29,6 +29,13 @@ type File struct {
 	Nodes         []Node   `json:"nodes"`
 	Players       []Player `json:"players"`
 	OperatorToken string   `json:"operator_token"`
+	// StudioToken is for a studio that is no operator; empty means that the
+	// operator's serves.
+	StudioToken string `json:"studio_token,omitempty"`
+	// Studio is who signs where no flag says so, and StudioKey the file of its
+	// private key; a relative one starts at the file's folder.
+	Studio    string `json:"studio,omitempty"`
+	StudioKey string `json:"studio_key,omitempty"`
 
 	// Path is where the file was read from.
 	Path string `json:"-"`
@@ -99,6 +106,14 @@ func (f *File) Roots() (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read the cluster's authority: %s holds no certificate", path)
 	}
 	return pool, nil
+}
+
+// StudioKeyFile is where StudioKey is, empty for none.
+func (f *File) StudioKeyFile() string {
+	if f.StudioKey == "" || filepath.IsAbs(f.StudioKey) {
+		return f.StudioKey
+	}
+	return filepath.Join(filepath.Dir(f.Path), f.StudioKey)
 }
 
 // Write replaces the file in one step: a reader sees the old or the new one.

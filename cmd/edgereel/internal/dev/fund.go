@@ -2,11 +2,13 @@ package dev
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/edgereel/edgereel/api/dsse"
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/client"
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/clusterfile"
@@ -22,6 +24,10 @@ const (
 	// codeKeyExpired refuses a transaction id that is months old. The player
 	// was funded with it then.
 	codeKeyExpired = "key_expired"
+	// codeKeyExists and codeKeyRevoked answer a studio's key that an earlier
+	// run added.
+	codeKeyExists  = "key_exists"
+	codeKeyRevoked = "key_revoked"
 )
 
 // fund opens the players' wallets and pays in. The transaction ids are fixed,
@@ -63,7 +69,29 @@ func (c *cluster) fund(ctx context.Context) error {
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}
+	if err := c.openStudio(ctx); err != nil {
+		return err
+	}
 	c.findGames(ctx)
+	return nil
+}
+
+// openStudio lets the studio of the program's games sign with the key of this
+// folder. A restart finds the key added.
+func (c *cluster) openStudio(ctx context.Context) error {
+	private, err := dsse.ReadPrivate(c.l.studioKey())
+	if err != nil {
+		return err
+	}
+	public, _ := private.Public().(ed25519.PublicKey)
+	_, err = c.client.Studio(c.file.OperatorToken).AddKey(ctx, &edgereelv1.AddStudioKeyRequest{
+		Studio: studioID, PublicKey: public, Person: "dev", Reason: "key of this folder",
+	})
+	// A revoked key is somebody's experiment, not a reason not to start.
+	if code := client.CodeOf(err); err != nil && code != codeKeyExists && code != codeKeyRevoked {
+		return fmt.Errorf("add the studio's key: %w", err)
+	}
+	c.file.Studio, c.file.StudioKey = studioID, c.l.studioKey()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -12,8 +13,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/edgereel/edgereel/api/dsse"
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/nodecmd"
 	"github.com/edgereel/edgereel/node/config"
+	"github.com/edgereel/edgereel/node/releases"
 	"github.com/edgereel/edgereel/node/seeds"
 	"github.com/edgereel/edgereel/transport"
 )
@@ -31,9 +34,13 @@ var sites = [...]site{
 
 const (
 	operatorID = "demo"
-	currency   = "EUR"
-	host       = "127.0.0.1"
-	stateFile  = "dev.json"
+	// studioID is who the games of the program belong to, so that a new version
+	// of one can be pushed.
+	studioID  = releases.BuiltinStudio
+	studioKey = "studio.key"
+	currency  = "EUR"
+	host      = "127.0.0.1"
+	stateFile = "dev.json"
 	// certificateLife is long enough for any run; they are issued anew at
 	// every start.
 	certificateLife = 90 * 24 * time.Hour
@@ -66,6 +73,7 @@ func (l layout) pidFile(i int) string    { return filepath.Join(l.nodeDir(i), "d
 func (l layout) caFile() string          { return filepath.Join(l.dir, "ca", transport.CAFile) }
 func (l layout) key(name string) string  { return filepath.Join(l.dir, "keys", name+".json") }
 func (l layout) clusterFile() string     { return filepath.Join(l.dir, "cluster.json") }
+func (l layout) studioKey() string       { return filepath.Join(l.dir, "keys", studioKey) }
 
 func (l layout) public(i int) string { return address(l.state.Ports[i].Public) }
 func (l layout) admin(i int) string  { return address(l.state.Ports[i].Admin) }
@@ -184,6 +192,23 @@ func (l *layout) makeKeys(now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("make directory keys: %w", err)
 		}
+	}
+	return l.makeStudioKey()
+}
+
+// makeStudioKey makes the key that pushes are signed with where no flag names
+// another one.
+func (l *layout) makeStudioKey() error {
+	path := l.studioKey()
+	if !missing(path) {
+		return nil
+	}
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err == nil {
+		err = dsse.WritePrivate(path, private)
+	}
+	if err != nil {
+		return fmt.Errorf("make the studio's key: %w", err)
 	}
 	return nil
 }
