@@ -115,6 +115,28 @@ func (d *Draws) take(bound uint32) (uint32, error) {
 	return e.Value, nil
 }
 
+// takeMany serves draws for as long as there are bounds above 0, writes their
+// values, and returns what is left of both. It is take for a whole game round:
+// most of what a simulation spends on draws is calls.
+func (d *Draws) takeMany(bounds, values []byte) (_, _ []byte) {
+	if d.stream == nil {
+		return bounds, values
+	}
+	log := d.log
+	for len(bounds) >= 4 && len(values) >= 4 {
+		bound := binary.LittleEndian.Uint32(bounds)
+		if bound == 0 {
+			break
+		}
+		v, rejects := d.stream.next(bound)
+		log = append(log, Draw{uint32(len(log)), bound, v, rejects})
+		binary.LittleEndian.PutUint32(values, v)
+		bounds, values = bounds[4:], values[4:]
+	}
+	d.log = log
+	return bounds, values
+}
+
 // Claim marks the draws as those of one step of the game with this digest. A
 // game that is no module calls it before it draws, once it has refused what it
 // refuses; a module's host does so itself. ErrBadDraws when they are missing,
@@ -266,12 +288,16 @@ func newStream(seed [32]byte, context []byte) *stream {
 
 func (s *stream) word() uint32 {
 	if s.at >= uint(len(s.words)) {
-		s.keys.next(&s.words)
-		s.at = 0
+		s.refill()
 	}
-	w := s.words[s.at]
+	w := s.words[s.at%16]
 	s.at++
 	return w
+}
+
+func (s *stream) refill() {
+	s.keys.next(&s.words)
+	s.at = 0
 }
 
 // next gives one uniform value below bound (≥ 1).

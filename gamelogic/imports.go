@@ -42,6 +42,9 @@ func hostDrawMany(ctx context.Context, _ api.Module, stack []uint64) {
 	if !ok || !ok2 {
 		in.stop(KindBadDraw, "draw_many outside the memory", nil)
 	}
+	if d := in.draws; d != nil && len(d.log)+int(n) <= in.limit {
+		bounds, values = d.takeMany(bounds, values)
+	}
 	for ; len(bounds) >= 4 && len(values) >= 4; bounds, values = bounds[4:], values[4:] {
 		binary.LittleEndian.PutUint32(values, in.take(binary.LittleEndian.Uint32(bounds)))
 	}
