@@ -50,7 +50,7 @@ func (n *Node) tallies(game string, shards []uint32) *edgereelv1.TalliesReply {
 }
 
 func shardTallies(head wallet.Head, b *wallet.GameBuilds) *edgereelv1.ShardTallies {
-	m := &edgereelv1.ShardTallies{Shard: head.Shard, ShardSeq: head.Seq, Game: b.Game, Release: shardRelease(head.Shard, b)}
+	m := &edgereelv1.ShardTallies{Shard: head.Shard, ShardSeq: head.Seq, Game: b.Game, Release: shardRelease(head.Shard, b), CanaryQuarantined: b.CanaryQuarantined}
 	for _, t := range b.Tallies {
 		m.Buckets = append(m.Buckets, &edgereelv1.BucketTally{
 			ModuleDigest: t.Digest.String(), Mode: t.Mode, Rounds: t.Rounds, Incidents: t.Incidents,

@@ -23,6 +23,9 @@ type Metrics struct {
 	trust                    prometheus.Gauge
 	modules                  *prometheus.GaugeVec
 	damaged                  prometheus.Counter
+	canaryRounds             *prometheus.GaugeVec
+	canaryReturn             *prometheus.GaugeVec
+	canaryRollbacks          *prometheus.CounterVec
 }
 
 func newMetrics(registry *prometheus.Registry, cfg Config) (*Metrics, error) {
@@ -43,13 +46,18 @@ func newMetrics(registry *prometheus.Registry, cfg Config) (*Metrics, error) {
 		queue:         gauge("queue_operations", "Operations waiting to be proposed.", "shard"),
 		members:       gauge("members", "Nodes by state, as this node sees them.", "state"),
 		modules:       gauge("modules", "Games by whether this node has them loaded.", "state"),
+
+		canaryRounds:    gauge("canary_rounds", "Rounds of a game's canary when this node last judged it.", "game", "mode"),
+		canaryReturn:    gauge("canary_return_ratio", "What they returned per unit of cost.", "game", "mode"),
+		canaryRollbacks: counter("canary_rollbacks_total", "Canaries that this node took back.", "game"),
 	}
 	damaged := counter("damaged_blobs_total", "Stored blobs whose bytes no longer had their digest.")
 	fsync := seconds("fsync_seconds", "Time of one sync of the node's log.")
 	trust := gauge("certificate_expiry_seconds", "When this node's certificate expires, seconds since 1970.")
 	build := gauge("build_info", "Constant 1, labelled with who this is.", "build", "cluster", "node", "region")
 	all := append(runtimeCollectors(), m.rounds, m.steps, m.incidents, m.stakes, m.wins, m.refusals, m.leaderChanges,
-		m.evaluate, m.commit, m.batch, fsync, m.leads, m.sequence, m.lag, m.queue, m.members, m.modules, damaged, trust, build)
+		m.evaluate, m.commit, m.batch, fsync, m.leads, m.sequence, m.lag, m.queue, m.members, m.modules, damaged, trust, build,
+		m.canaryRounds, m.canaryReturn, m.canaryRollbacks)
 	for _, collector := range all {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("register metric: %w", err)
@@ -118,6 +126,16 @@ func (m *Metrics) LeaderChanged(shard uint32, leads bool) {
 func (m *Metrics) Evaluated(game string, took time.Duration) {
 	m.evaluate.WithLabelValues(game).Observe(took.Seconds())
 }
+
+// CanaryLooked shows a test of a game's canary: how often the mode was played
+// and what it returned, per unit of cost.
+func (m *Metrics) CanaryLooked(game, _, mode string, rounds uint64, returned float64) {
+	m.canaryRounds.WithLabelValues(game, mode).Set(float64(rounds))
+	m.canaryReturn.WithLabelValues(game, mode).Set(returned)
+}
+
+// CanaryRolledBack counts a canary that this node took back.
+func (m *Metrics) CanaryRolledBack(game string) { m.canaryRollbacks.WithLabelValues(game).Inc() }
 
 // Committed observes one entry: its operations and the time to its apply.
 func (m *Metrics) Committed(shard uint32, operations int, took time.Duration) {

@@ -1310,9 +1310,11 @@ type ShardTallies struct {
 	Release  *ShardRelease          `protobuf:"bytes,3,opt,name=release,proto3" json:"release,omitempty"`
 	Buckets  []*BucketTally         `protobuf:"bytes,4,rep,name=buckets,proto3" json:"buckets,omitempty"`
 	// One message for each game of a shard.
-	Game          string `protobuf:"bytes,5,opt,name=game,proto3" json:"game,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Game string `protobuf:"bytes,5,opt,name=game,proto3" json:"game,omitempty"`
+	// The shard took the canary's module out of play.
+	CanaryQuarantined bool `protobuf:"varint,6,opt,name=canary_quarantined,json=canaryQuarantined,proto3" json:"canary_quarantined,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ShardTallies) Reset() {
@@ -1378,6 +1380,13 @@ func (x *ShardTallies) GetGame() string {
 		return x.Game
 	}
 	return ""
+}
+
+func (x *ShardTallies) GetCanaryQuarantined() bool {
+	if x != nil {
+		return x.CanaryQuarantined
+	}
+	return false
 }
 
 // BucketTally counts the rounds of one version and mode by win per cost.
@@ -1625,13 +1634,14 @@ const file_edgereel_v1_mesh_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x121\n" +
 	"\x06shards\x18\x03 \x03(\v2\x19.edgereel.v1.ShardTalliesR\x06shards\x122\n" +
-	"\x05times\x18\x04 \x03(\v2\x1c.edgereel.v1.EvaluationTimesR\x05times\"\xbe\x01\n" +
+	"\x05times\x18\x04 \x03(\v2\x1c.edgereel.v1.EvaluationTimesR\x05times\"\xed\x01\n" +
 	"\fShardTallies\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x1b\n" +
 	"\tshard_seq\x18\x02 \x01(\x04R\bshardSeq\x123\n" +
 	"\arelease\x18\x03 \x01(\v2\x19.edgereel.v1.ShardReleaseR\arelease\x122\n" +
 	"\abuckets\x18\x04 \x03(\v2\x18.edgereel.v1.BucketTallyR\abuckets\x12\x12\n" +
-	"\x04game\x18\x05 \x01(\tR\x04game\"\xbd\x01\n" +
+	"\x04game\x18\x05 \x01(\tR\x04game\x12-\n" +
+	"\x12canary_quarantined\x18\x06 \x01(\bR\x11canaryQuarantined\"\xbd\x01\n" +
 	"\vBucketTally\x12#\n" +
 	"\rmodule_digest\x18\x01 \x01(\tR\fmoduleDigest\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\tR\x04mode\x12\x16\n" +
