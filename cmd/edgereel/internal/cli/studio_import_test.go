@@ -15,7 +15,7 @@ import (
 func importOutputs() map[string]any {
 	return map[string]any{
 		"studio-import-stake-engine": &studio.ImportReport{
-			Schema: 1, File: "copper-well.table", ModuleDigest: exampleDigest, Bytes: 1635, ID: "copper-well", Version: "1.0.0",
+			Schema: 1, File: "copper-well.table", ParSheet: "copper-well.par.json", ModuleDigest: exampleDigest, Bytes: 1635, ID: "copper-well", Version: "1.0.0",
 			Source: "stake-engine", StakeStep: 5,
 			Modes: []studio.ImportedMode{{
 				Name: "base", CostX100: 100, Rows: 3, TotalWeight: 100, RTP: 0.18, RTPNum: "9", RTPDen: "50", HitFrequency: 0.3,
@@ -64,6 +64,19 @@ func TestStudio_ImportsStakeEngine(t *testing.T) {
 	if code, out, errs = studioRun(t, "import", "stake-engine", published(t, "1,9,0\n2,3,150\n"), "--id", "copper-well", "--out", file); code != ExitOK ||
 		!strings.Contains(out, "RTP 37.5000000000 %") || !strings.Contains(out, r.ModuleDigest) {
 		t.Errorf("code %d: %s%s", code, out, errs)
+	}
+	// What came out is a game to every other verb.
+	sheet := filepath.Join(filepath.Dir(file), "copper-well.par.json")
+	for _, c := range []struct{ args, says string }{
+		{"inspect " + file, "table from stake-engine"},
+		{"simulate " + file + " --mode base --rounds 2000", r.ModuleDigest},
+		{"exact " + file + " --mode base", "37.5000000000 %"},
+		{"check " + file + " --par " + sheet + " --rounds 2000", "copper-well"},
+		{"try " + file, "copper-well"},
+	} {
+		if code, out, errs := studioRun(t, strings.Fields(c.args)...); code != ExitOK || !strings.Contains(out, c.says) {
+			t.Errorf("studio %s ends with %d and does not say %q:\n%s%s", c.args, code, c.says, out, errs)
+		}
 	}
 }
 

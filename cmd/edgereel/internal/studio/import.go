@@ -3,12 +3,15 @@ package studio
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"os"
+	"path/filepath"
 
+	"github.com/edgereel/edgereel/gamelogic/gate"
 	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
@@ -21,6 +24,7 @@ type ImportTable struct {
 	Family  string `help:"Family this game is a variant of." placeholder:"ID"`
 	Variant string `help:"Id of the variant, like rtp-94." placeholder:"ID"`
 	Out     string `help:"File to write; default is ID.table." short:"o" placeholder:"FILE" type:"path"`
+	Par     string `help:"PAR sheet to write, computed from the weights; default is ID.par.json beside the table." placeholder:"FILE" type:"path"`
 	JSON    bool   `help:"Print JSON, see docs/cli-json.md."`
 }
 
@@ -28,6 +32,7 @@ type ImportTable struct {
 type ImportReport struct {
 	Schema       int            `json:"schema"`
 	File         string         `json:"file"`
+	ParSheet     string         `json:"par_sheet"`
 	ModuleDigest string         `json:"module_digest"`
 	Bytes        int64          `json:"bytes"`
 	ID           string         `json:"id"`
@@ -58,7 +63,8 @@ tables of 64-bit weights, compressed books. Every book is held against its row. 
 file is played, proved, pushed and released like a module; its digest is its identity,
 and the same content makes the same file.
 
-A book larger than one step may show becomes a round of several steps.
+A book larger than one step may show becomes a round of several steps. Beside the
+table the PAR sheet is written that its weights come to.
 
 Exit codes: 0 written, 1 the content breaks a rule (file and line are said) and
 nothing was written.
@@ -90,7 +96,14 @@ func (i *ImportTable) Do(ctx context.Context, out io.Writer, p *Progress) error 
 		return err
 	}
 	defer done()
-	r, err := newImportReport(path, size, g)
+	sheet := i.Par
+	if sheet == "" {
+		sheet = filepath.Join(filepath.Dir(path), i.ID+".par.json")
+	}
+	if err := writeSheet(sheet, g); err != nil {
+		return err
+	}
+	r, err := newImportReport(path, sheet, size, g)
 	if err != nil {
 		return err
 	}
@@ -98,6 +111,22 @@ func (i *ImportTable) Do(ctx context.Context, out io.Writer, p *Progress) error 
 		return printJSON(out, r)
 	}
 	return r.print(out)
+}
+
+// writeSheet writes what the weights come to as a PAR sheet.
+func writeSheet(path string, g *table.Game) error {
+	p, err := gate.TablePAR(g)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(p, "", " ")
+	if err != nil {
+		return fmt.Errorf("write the PAR sheet: %w", err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil { //nolint:gosec // a sheet is for everybody who may read the folder
+		return fmt.Errorf("write the PAR sheet: %w", err)
+	}
+	return nil
 }
 
 // openTable opens a table and hashes it; done closes both.
@@ -125,10 +154,10 @@ func openTable(path string) (g *table.Game, size int64, done func(), err error) 
 	}, nil
 }
 
-func newImportReport(path string, size int64, g *table.Game) (*ImportReport, error) {
+func newImportReport(path, sheet string, size int64, g *table.Game) (*ImportReport, error) {
 	m := g.Manifest()
 	r := &ImportReport{
-		Schema: 1, File: path, ModuleDigest: digestText(g.Digest()), Bytes: size, ID: m.ID, Version: m.Release,
+		Schema: 1, File: path, ParSheet: sheet, ModuleDigest: digestText(g.Digest()), Bytes: size, ID: m.ID, Version: m.Release,
 		Source: g.Source(), StakeStep: m.StakeMultipleMinor,
 	}
 	for _, x := range m.Modes {
@@ -147,8 +176,8 @@ func newImportReport(path string, size int64, g *table.Game) (*ImportReport, err
 }
 
 func (r *ImportReport) print(out io.Writer) error {
-	_, err := fmt.Fprintf(out, "table      %s, %d bytes\nmodule     %s\ngame       %s %s from %s, stakes in multiples of %d\n",
-		r.File, r.Bytes, r.ModuleDigest, r.ID, r.Version, r.Source, r.StakeStep)
+	_, err := fmt.Fprintf(out, "table      %s, %d bytes\nPAR sheet  %s\nmodule     %s\ngame       %s %s from %s, stakes in multiples of %d\n",
+		r.File, r.Bytes, r.ParSheet, r.ModuleDigest, r.ID, r.Version, r.Source, r.StakeStep)
 	for _, x := range r.Modes {
 		rtp, _ := new(big.Rat).SetString(x.RTPNum + "/" + x.RTPDen)
 		fmt.Fprintf(out, "mode       %s: cost %d.%02d×, %d rows, RTP %s %%, hit frequency %.9f, SD %.4f, at most %.2f × the cost\n",

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
 // Inspect are the flags of `edgereel studio inspect`.
@@ -104,7 +105,13 @@ func inspect(ctx context.Context, path string, wasm []byte) (*InspectReport, err
 	switch {
 	case err == nil:
 		r.Admitted, r.Manifest = true, m.Manifest()
+		if t, ok := m.(*table.Game); ok {
+			r.ABI = "table from " + t.Source()
+		}
 		return r, host.Close()
+	case errors.Is(err, table.ErrFormat), errors.Is(err, table.ErrNewerFormat):
+		r.Refusal = err.Error()
+		return r, nil
 	case errors.Is(err, gamelogic.ErrRefusedModule):
 		_, r.Refusal, _ = strings.Cut(err.Error(), gamelogic.ErrRefusedModule.Error()+": ")
 		if b.err != nil && len(b.Sections) > 0 {

@@ -21,44 +21,72 @@ import (
 	"os"
 
 	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
 // ErrNo ends a verb whose question was answered, and the answer is no. The
 // report was printed.
 var ErrNo = errors.New("the answer is no")
 
-// load starts a module from a file on a host of its own.
-func load(ctx context.Context, path string) (*gamelogic.Module, *gamelogic.Host, error) {
-	wasm, err := read(path)
+// load starts the game of a file: a module on a host of its own, or a table.
+// The caller closes it.
+func load(ctx context.Context, path string) (gamelogic.Game, io.Closer, error) {
+	file, err := read(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	host, err := gamelogic.NewHost(ctx, gamelogic.HostConfig{Allow: [][32]byte{sha256.Sum256(wasm)}})
+	if table.Is(file) {
+		g, err := table.OpenBytes(file)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return g, closing(g.Close), nil
+	}
+	host, err := gamelogic.NewHost(ctx, gamelogic.HostConfig{Allow: [][32]byte{sha256.Sum256(file)}})
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := host.Load(ctx, wasm)
+	m, err := host.Load(ctx, file)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), host.Close())
 	}
 	return m, host, nil
 }
 
-// read takes in no more of a file than tells that it is too long.
+// closing is a Close that cannot fail.
+type closing func()
+
+func (c closing) Close() error {
+	c()
+	return nil
+}
+
+// Most of a file that is taken in: what tells that a module is too long, and a
+// whole table.
+const (
+	mostModule = 16 << 20
+	mostTable  = 1 << 30
+)
+
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the module: %w", err)
 	}
-	wasm, err := io.ReadAll(io.LimitReader(f, 16<<20))
+	file, err := io.ReadAll(io.LimitReader(f, mostModule))
+	if err == nil && table.Is(file) {
+		var rest []byte
+		rest, err = io.ReadAll(io.LimitReader(f, mostTable-mostModule))
+		file = append(file, rest...)
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("read the module: %w", err)
 	}
-	return wasm, nil
+	return file, nil
 }
 
 // stake is the asked one, or the smallest that the module takes in the mode.
-func stake(m *gamelogic.Module, mode string, asked int64) (int64, error) {
+func stake(m gamelogic.Game, mode string, asked int64) (int64, error) {
 	x, ok := m.Manifest().Mode(mode)
 	if !ok {
 		names := []string{}

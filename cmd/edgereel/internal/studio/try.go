@@ -70,8 +70,8 @@ decide, --choice does; without it you are asked on a terminal, and elsewhere the
 module's declared strategy answers.
 
 A presentation that is JSON with "grid" (reels of symbols from the top), "wins" or
-"lines" (a list) and "feature" (a name) is laid out; anything else is printed as
-it is. --until NAME finds a round whose "feature" is NAME, or that has a field
+"lines" (a list), "falls" (a list of objects with a grid) and "feature" (a name) is
+laid out; anything else is printed as it is. --until NAME finds a round whose "feature" is NAME, or that has a field
 beginning with NAME that is not 0, false or empty; - and _ are the same there.
 "--until feature" finds a round of more than one step.
 
@@ -144,7 +144,7 @@ func (x *tried) once(ctx context.Context, log *drawLog) error {
 	return errors.Join(err, host.Close())
 }
 
-func (x *tried) rounds(ctx context.Context, m *gamelogic.Module, log *drawLog) error {
+func (x *tried) rounds(ctx context.Context, m gamelogic.Game, log *drawLog) error {
 	mode := x.Mode
 	if mode == "" {
 		mode = m.Manifest().Modes[0].Name

@@ -22,7 +22,7 @@ const domainTry = "edgereel/try/1"
 // trying is a module being tried. One goroutine.
 type trying struct {
 	x          *tried
-	m          *gamelogic.Module
+	m          gamelogic.Game
 	mode       string
 	stakeMinor int64
 	log        *drawLog
@@ -109,7 +109,10 @@ func (g *trying) declared(ctx context.Context, st gamelogic.Step, offered []stri
 			return name, choice, nil
 		}
 	}
-	return g.m.Advise(ctx, st, offered)
+	if m, ok := g.m.(*gamelogic.Module); ok {
+		return m.Advise(ctx, st, offered)
+	}
+	return offered[0], 0, nil // such games offer no choice
 }
 
 // find plays silently until a round is as asked for.

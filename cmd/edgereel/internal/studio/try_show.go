@@ -196,6 +196,11 @@ func present(w io.Writer, presentation []byte) {
 			for _, win := range list {
 				fmt.Fprintf(w, "  pays   %s\n", flat(win))
 			}
+		case f.name == "falls" && json.Unmarshal(f.value, &list) == nil:
+			for i, fall := range list {
+				fmt.Fprintf(w, "  fall   %d\n", i+1)
+				present(w, fall)
+			}
 		case f.name == "feature":
 			fmt.Fprintf(w, "  shows  %s\n", f.text())
 		case f.name != "v" && f.name != "win":
