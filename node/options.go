@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/edgereel/edgereel/node/config"
+	"github.com/edgereel/edgereel/node/push"
 	"github.com/edgereel/edgereel/node/telemetry"
 	"github.com/edgereel/edgereel/storage"
 	"github.com/edgereel/edgereel/transport"
@@ -87,6 +88,9 @@ type Options struct {
 	// SegmentRecords of a journal segment; 0 is storage's default. It must be
 	// the same on all nodes, for ever.
 	SegmentRecords uint32
+	// Gate checks pushed modules; nil checks each in a process of its own, this
+	// program with the verb gate-child.
+	Gate push.Gate
 	// OnStore hands the opened stores to a simulation that has to crash them.
 	OnStore func(*storage.Store, map[uint32]*storage.Journal)
 }

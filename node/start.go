@@ -189,7 +189,7 @@ func (n *Node) startShards() error {
 	}
 	n.runEndpoints()
 	n.startReleases()
-	return nil
+	return n.startCanary()
 }
 
 // gossipedLeader is a hint where this node has no replica.
@@ -210,8 +210,13 @@ func (n *Node) startPublic() error {
 		r := n.replicas[s.ID]
 		auditor.Replicas = append(auditor.Replicas, audit.Replica{Shard: s.ID, State: r.group, Journal: r.journal})
 	}
+	studio, err := n.newStudioService()
+	if err != nil {
+		return fmt.Errorf("serve studios: %w", err)
+	}
 	cfg := gateway.Config{
-		Node: n.cfg.Node, Router: n.router, Tokens: n.tokens.Verifier(n.cfg.Cluster, n.now),
+		Studio: studio,
+		Node:   n.cfg.Node, Router: n.router, Tokens: n.tokens.Verifier(n.cfg.Cluster, n.now),
 		Games: n.listGames, Replica: n.replicaOf, Audit: auditor, Cluster: n,
 		RatePerSecond: n.cfg.Limits.RatePerSecond, Burst: n.cfg.Limits.Burst, Now: n.now, Rand: n.opts.Rand,
 		Metrics: n.tel.Metrics, Logger: n.log,
@@ -225,7 +230,6 @@ func (n *Node) startPublic() error {
 		n.log.Info("this node verifies tokens and issues none", "reason", err)
 	}
 	g := gateway.New(cfg)
-	var err error
 	handler := otelhttp.NewHandler(g.Handler(), "gateway", otelhttp.WithTracerProvider(n.tel.TracerProvider),
 		otelhttp.WithPropagators(n.tel.Propagator), otelhttp.WithSpanNameFormatter(func(operation string, _ *http.Request) string { return operation }),
 		otelhttp.WithMeterProvider(noop.NewMeterProvider()))

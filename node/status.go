@@ -27,6 +27,16 @@ func (n *Node) Status(context.Context, *edgereelv1.StatusRequest) (*edgereelv1.S
 			LastIndex: st.LastIndex, ShardSeq: st.Head.Seq, Lag: st.CommitIndex - min(st.AppliedIndex, st.CommitIndex), Voters: st.Voters,
 		})
 	}
+	for _, m := range n.releases.Status() {
+		status := &edgereelv1.ModuleStatus{Digest: m.Digest.String(), Loaded: m.Loaded, Trouble: m.Trouble}
+		if !m.Verified.IsZero() {
+			status.VerifiedAtMs = m.Verified.UnixMilli()
+		}
+		res.Modules = append(res.Modules, status)
+	}
+	res.Registry = &edgereelv1.RegistryStatus{
+		Voters: n.cfg.Registry.Voters, Leader: n.registry.Leader(), RegistrySeq: n.registry.State().Seq(),
+	}
 	return res, nil
 }
 

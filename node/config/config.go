@@ -119,6 +119,9 @@ type Limits struct {
 	MaxBlobBytes   int64 `koanf:"max_blob_bytes" yaml:"max_blob_bytes,omitempty"`
 	MaxUploads     int   `koanf:"max_uploads" yaml:"max_uploads,omitempty"`
 	MaxUploadBytes int64 `koanf:"max_upload_bytes" yaml:"max_upload_bytes,omitempty"`
+	// FloorRTP is the least theoretical return of any mode that a release may
+	// have, a decimal like "0.85"; empty is none.
+	FloorRTP string `koanf:"floor_rtp" yaml:"floor_rtp,omitempty"`
 }
 
 // Raft tunes the shards for the round trip between regions. 0 stands for the

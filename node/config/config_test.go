@@ -145,6 +145,7 @@ func TestLoad_Refuses(t *testing.T) {
 		"foreign home":       {"home: eu-west", "home: sa-east", "shards[0].home"},
 		"even registry":      {"operators:", "registry: {voters: [eu-west-1, us-east-1]}\noperators:", "registry.voters: has 2"},
 		"foreign registry":   {"operators:", "registry: {voters: [eu-west-9]}\noperators:", `registry.voters[0]: "eu-west-9"`},
+		"floor":              {"version: 1", "version: 1\nlimits: {floor_rtp: \"85\"}", "limits.floor_rtp"},
 		"small blobs":        {"version: 1", "version: 1\nlimits: {max_blob_bytes: 10}", "limits.max_blob_bytes"},
 		"no jurisdiction":    {"jurisdiction: demo", `jurisdiction: ""`, "operators[0].jurisdiction"},
 		"negative cycle":     {"min_cycle_ms: 0", "min_cycle_ms: -1", "operators[0].min_cycle_ms"},

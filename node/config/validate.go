@@ -65,6 +65,7 @@ func inFile(path string, err error) error {
 // A node's name is part of a SPIFFE id, a metric label and a file name.
 var (
 	nodeName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`)
+	floorRTP    = regexp.MustCompile(`^(0(\.[0-9]{1,18})?|1(\.0{1,18})?)$`)
 	clusterName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 )
 
@@ -198,6 +199,7 @@ func (c Config) validateNumbers(v *checks) {
 	v.want(l.MaxBlobBytes >= 1<<20, "limits.max_blob_bytes", "is %d; modules need at least 1048576", l.MaxBlobBytes)
 	v.want(l.MaxUploads > 0, "limits.max_uploads", "must be positive")
 	v.want(l.MaxUploadBytes >= l.MaxBlobBytes, "limits.max_upload_bytes", "is %d; one blob may announce %d already", l.MaxUploadBytes, l.MaxBlobBytes)
+	v.want(l.FloorRTP == "" || floorRTP.MatchString(l.FloorRTP), "limits.floor_rtp", "%q is not a decimal between 0 and 1, such as 0.85", l.FloorRTP)
 	v.want(r.HeartbeatMS >= minHeartbeatMS, "raft.heartbeat_ms", "is %d; below %d a busy machine loses its leaders", r.HeartbeatMS, minHeartbeatMS)
 	v.want(r.ElectionMS >= r.HeartbeatMS, "raft.election_ms", "is %d; it may not be below heartbeat_ms (%d)", r.ElectionMS, r.HeartbeatMS)
 	v.want(r.LeaseMS > 0 && r.LeaseMS <= r.HeartbeatMS, "raft.lease_ms", "is %d; it must be positive and at most heartbeat_ms (%d)", r.LeaseMS, r.HeartbeatMS)
