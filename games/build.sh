@@ -39,5 +39,6 @@ lantern-ways 96 lantern-ways/lantern-ways.wasm
 lantern-ways 94 lantern-ways/94/lantern-ways-94.wasm
 lantern-ways 92 lantern-ways/92/lantern-ways-92.wasm
 ember-vault 0 ember-vault/ember-vault.wasm
+quarry-falls 0 quarry-falls/quarry-falls.wasm
 EOF
 exit $status

@@ -14,6 +14,7 @@ import (
 //go:embed lantern-ways/94/lantern-ways-94.wasm lantern-ways/94/par.json
 //go:embed lantern-ways/92/lantern-ways-92.wasm lantern-ways/92/par.json
 //go:embed ember-vault/ember-vault.wasm ember-vault/par.json
+//go:embed quarry-falls/quarry-falls.wasm quarry-falls/par.json
 var files embed.FS
 
 // Game is one reference slot. The slices are the caller's own.
@@ -25,7 +26,7 @@ type Game struct {
 
 // All returns the reference games, always in the same order.
 func All() []Game {
-	folders := []string{"harbor-lines", "comet-spins", "lantern-ways", "lantern-ways/94", "lantern-ways/92", "ember-vault"}
+	folders := []string{"harbor-lines", "comet-spins", "lantern-ways", "lantern-ways/94", "lantern-ways/92", "ember-vault", "quarry-falls"}
 	out := make([]Game, 0, len(folders))
 	for _, folder := range folders {
 		id := strings.ReplaceAll(folder, "/", "-")

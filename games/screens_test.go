@@ -20,6 +20,17 @@ type shown struct {
 	Plan    string     `json:"plan"`
 	Left    int        `json:"respins_left"`
 	Full    bool       `json:"full"`
+	Tumbles int        `json:"tumbles"`
+	Falls   []struct {
+		Grid [][]string `json:"grid"`
+	} `json:"falls"`
+	Wins []struct {
+		Tumble     int    `json:"tumble"`
+		Symbol     string `json:"symbol"`
+		Count      int    `json:"count"`
+		Multiplier int64  `json:"multiplier"`
+		Win        int64  `json:"win,string"`
+	} `json:"wins"`
 }
 
 // Displayed outcome = decided outcome: every screen is paid again by the
@@ -77,6 +88,8 @@ func check(t *testing.T, s *par.Sheet, st gamelogic.Step, out gamelogic.Outcome)
 	switch unit := st.StakeMinor / s.StakeMultipleMinor; {
 	case s.Design.Ways != nil:
 		want = unit * s.Design.Ways.Evaluate(screenOf(t, p.Grid, s.Design.Ways.Symbols), st.Mode)
+	case s.Design.Cascade != nil:
+		want = unit * tumblesPay(t, s.Design.Cascade, st, p)
 	case s.Design.Hold != nil:
 		want = vaultPays(t, s.Design.Hold, st, out, p)
 	}
@@ -147,6 +160,47 @@ func vaultPays(t *testing.T, d *par.Hold, st gamelogic.Step, out gamelogic.Outco
 		}
 	}
 	return want
+}
+
+// tumblesPay pays the screens that are shown one after the other, each of which
+// has to be what falls from the one before.
+func tumblesPay(t *testing.T, d *par.Cascade, st gamelogic.Step, p shown) (units int64) {
+	t.Helper()
+	var stops [par.Reels]int
+	for i, x := range st.Draws.Log() {
+		stops[i] = int(x.Value)
+	}
+	mode := slices.IndexFunc(d.Modes, func(m par.Mode) bool { return m.Name == st.Mode })
+	screen, grid, paid := d.At(stops), p.Grid, int64(0)
+	for tumble := 0; ; tumble++ {
+		for r := range screen.Cells {
+			for row, x := range screen.Cells[r] {
+				if grid[r][row] != d.Symbols[x].Name {
+					t.Fatalf("screen %d shows %q, want %v", tumble, grid, screen.Cells)
+				}
+			}
+		}
+		pays, which := d.Pay(&screen)
+		if which == 0 {
+			if len(p.Falls) != tumble || p.Tumbles != tumble || (p.Feature == "cascade") != (tumble > 1) {
+				t.Fatalf("%d tumbles are shown, %q, want %d", len(p.Falls), p.Feature, tumble)
+			}
+			break
+		}
+		units += pays * d.Ladders[mode][min(tumble, len(d.Ladders[mode])-1)]
+		d.Fall(&screen, which)
+		grid = p.Falls[tumble].Grid
+	}
+	for _, w := range p.Wins {
+		paid += w.Win
+		if w.Multiplier != d.Ladders[mode][min(w.Tumble-1, len(d.Ladders[mode])-1)] || w.Count < d.Counts[0] {
+			t.Fatalf("win %+v", w)
+		}
+	}
+	if paid != units*st.StakeMinor/d.UnitsPerStake {
+		t.Fatalf("the wins shown sum to %d, the screens pay %d units", paid, units)
+	}
+	return units
 }
 
 // A player who picks can do better than declared, and worse.

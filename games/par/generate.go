@@ -27,6 +27,12 @@ func Generate(design []byte) (map[string][]byte, error) {
 			return nil, err
 		}
 		return d.Files()
+	case "cascade":
+		d, err := ParseCascade(design)
+		if err != nil {
+			return nil, err
+		}
+		return d.Files()
 	case "hold":
 		d, err := ParseHold(design)
 		if err != nil {

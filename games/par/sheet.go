@@ -30,8 +30,9 @@ type Sheet struct {
 // Rules are a design of one kind, the other fields are nil: lines, or another.
 type Rules struct {
 	*Design
-	Ways *Ways
-	Hold *Hold
+	Ways    *Ways
+	Hold    *Hold
+	Cascade *Cascade
 }
 
 // MarshalJSON writes the design there is.
@@ -41,6 +42,8 @@ func (r Rules) MarshalJSON() ([]byte, error) {
 		return json.Marshal(r.Ways)
 	case r.Hold != nil:
 		return json.Marshal(r.Hold)
+	case r.Cascade != nil:
+		return json.Marshal(r.Cascade)
 	}
 	return json.Marshal(r.Design)
 }
@@ -59,6 +62,8 @@ func (r *Rules) UnmarshalJSON(b []byte) error {
 		return json.Unmarshal(b, &r.Ways)
 	case "hold":
 		return json.Unmarshal(b, &r.Hold)
+	case "cascade":
+		return json.Unmarshal(b, &r.Cascade)
 	}
 	return fmt.Errorf("%w: kind %q", errDesign, kind)
 }
