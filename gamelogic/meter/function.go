@@ -26,10 +26,14 @@ type function struct {
 	entered []int           // scope at the start of each open block
 	counts  []countedLoop   // loops that may count, of those open
 	set     map[uint32]bool // locals that have been set so far
+	ends    []int           // height that each open block ends at
+	bases   []int           // height below each open block
+	high    int             // values on the stack, where the walk is
+	crowd   int64           // values and locals that ways meet with
 	past    [3]int          // offsets of the last instructions, the oldest first
 	moved   []int64         // by open block: values that a branch to it moves
 	edits   []edit
-	lengths bool // it needs the local for a length
+	lengths bool // it pays for lengths
 	folded  bool // its callers pay for it, see fold
 	// single and double: it needs the locals for a result that may be no number.
 	single, double bool
@@ -141,6 +145,7 @@ func (f *function) scan() error {
 	f.scopes, f.open, f.entered = []scope{{weight: weightEntry + int64(total) + int64(len(f.sig))}}, []int{0}, []int{0}
 	f.past, f.set = [3]int{-1, -1, -1}, map[uint32]bool{}
 	f.moved = []int64{int64(results(f.sig))}
+	f.ends, f.bases = []int{results(f.sig)}, []int{0}
 	f.edits = append(f.edits, edit{at: r.at, kind: editCharge})
 	for r.more() && len(f.open) > 0 {
 		if err := f.instruction(); err != nil {
@@ -182,20 +187,24 @@ func (f *function) instruction() error {
 		f.left()
 		f.edits = append(f.edits, edit{at: at, kind: editReturn})
 	case op == 0x05:
-		f.blocks++
+		f.turn()
+		f.meet()
 		f.otherwise()
 		f.open[len(f.open)-1] = f.entered[len(f.open)-1] // not by way of the other branch
 	case op == 0x0b:
 		f.charge(1)
 		top := len(f.open) - 1
 		f.open, f.entered, f.moved = f.open[:top], f.entered[:top], f.moved[:top]
+		f.leave()
 		f.ended(at)
 		f.rejoin()
 		return nil
 	case op >= 0x02 && op <= 0x04:
 		return f.block(at, op)
 	case op == 0x0c, op == 0x0d:
-		f.blocks += int(op - 0x0c)
+		if op == 0x0d {
+			f.meet()
+		}
 		label := r.u32()
 		f.branched(at, label)
 		weight += f.moves(label)
@@ -244,13 +253,13 @@ func (f *function) instruction() error {
 		return refuse(RuleInstruction, "opcode %#x; only integer instructions are allowed", op)
 	}
 	f.charge(weight)
+	f.move(op)
 	return nil
 }
 
 // block opens a block, loop or if.
 func (f *function) block(at int, op byte) error {
 	r := &f.r
-	f.blocks++
 	sig := ">"
 	c := byte(0)
 	if r.at < len(r.b) {
@@ -276,6 +285,8 @@ func (f *function) block(at int, op byte) error {
 		return refuse(RuleNesting, "blocks nest deeper than %d", f.m.limits.Nesting)
 	}
 	f.m.deepest = max(f.m.deepest, len(f.open))
+	f.enter(op, sig)
+	f.meet()
 	// The compiler moves values that differ between the ways to a place: the
 	// operands of the block and, at its start or end, any of the locals.
 	merge := int64(f.locals+params(f.sig)) / localsPerUnit
@@ -335,6 +346,16 @@ func (f *function) repeats() bool {
 	return false
 }
 
+// payments counts the places where the function pays.
+func (f *function) payments() (n int) {
+	for _, s := range f.scopes {
+		if !s.gone && !f.folded {
+			n++
+		}
+	}
+	return n
+}
+
 // total is what one run of the function costs, without what it calls.
 func (f *function) total() (weight int64) {
 	for _, s := range f.scopes {
@@ -359,7 +380,7 @@ func (f *function) branchTable(at int) (last uint32, err error) {
 	if uint64(n) > uint64(f.m.limits.BranchTable) {
 		return 0, refuse(RuleBranchTable, "a br_table of %d targets, at most %d", n, f.m.limits.BranchTable)
 	}
-	f.blocks++
+	f.meet()
 	for range uint64(n) + 1 {
 		last = r.u32()
 		f.branched(at, last)
@@ -371,6 +392,7 @@ func (f *function) call(at int) int64 {
 	callee := f.r.u32()
 	sig := f.m.signature(callee)
 	f.values += len(sig)
+	f.height(results(sig) - params(sig))
 	if int(callee) < f.m.imports {
 		return weightImport
 	}
@@ -383,6 +405,7 @@ func (f *function) callIndirect(at int) int64 {
 	sig := f.m.typeOf(f.r.u32())
 	f.r.zero()
 	f.values += len(sig)
+	f.height(results(sig) - params(sig) - 1)
 	f.indirect = true
 	f.edits = append(f.edits, edit{at: at, kind: editBeforeAny}, edit{at: f.r.at, kind: editAfterwards})
 	return weightCall + int64(len(sig))
@@ -391,8 +414,10 @@ func (f *function) callIndirect(at int) int64 {
 // length adds code that reads the length on the top of the stack.
 func (f *function) length(e edit) {
 	f.lengths = true
-	f.blocks++
-	e.open = len(f.open)
+	f.meet()
+	if e.kind == editBulk {
+		f.height(-3)
+	}
 	f.edits = append(f.edits, e)
 }
 
@@ -423,7 +448,7 @@ func (f *function) bulk(at int) error {
 func (f *function) body() []byte {
 	m := f.m
 	groups := f.groups + 1
-	for _, needs := range []bool{f.lengths, f.single, f.double} {
+	for _, needs := range []bool{f.single, f.double} {
 		if needs {
 			groups++
 		}
@@ -440,7 +465,7 @@ func (f *function) body() []byte {
 		}
 		return index
 	}
-	c.fuel, c.length = local(true, valI64), local(f.lengths, valI32)
+	c.fuel = local(true, valI64)
 	c.single, c.double = local(f.single, valF32), local(f.double, valF64)
 	at := f.edits[0].at
 	for _, e := range f.edits {
@@ -517,10 +542,10 @@ func (f *function) add(c *coder, e edit) {
 		c.canonical(valF32)
 	case editDouble:
 		c.canonical(valF64)
-	case editBulk:
-		c.payLength(uint64(e.open))
-	case editGrow:
-		c.payGrowth(uint64(e.open))
+	case editBulk, editGrow:
+		c.flush()
+		c.op(0x10, f.m.helper(e.kind))
+		c.fetch()
 	}
 }
 

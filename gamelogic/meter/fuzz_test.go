@@ -97,7 +97,7 @@ func counted(t testing.TB, wasm []byte) []byte {
 		t.Fatal(err)
 	}
 	for i, f := range m.bodies {
-		again := &function{m: m, sig: f.sig, r: reader{b: f.r.b, at: f.edits[0].at}, locals: f.locals, scopes: []scope{{}}, set: map[uint32]bool{}, past: [3]int{-1, -1, -1}, open: []int{0}, entered: []int{0}, moved: []int64{1}}
+		again := &function{m: m, sig: f.sig, r: reader{b: f.r.b, at: f.edits[0].at}, locals: f.locals, scopes: []scope{{}}, set: map[uint32]bool{}, past: [3]int{-1, -1, -1}, open: []int{0}, entered: []int{0}, ends: []int{1}, bases: []int{0}, moved: []int64{1}}
 		sum := again.total
 		c := coder{m: m, out: append(uleb(uint64(f.groups)), f.decls...)}
 		weight := weightEntry + int64(f.locals+len(f.sig))

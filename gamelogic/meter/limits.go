@@ -45,6 +45,8 @@ type Limits struct {
 	Globals       int
 	TableElements int
 	MemoryPages   int // of 64 KiB
+	// Effort bounds what compiling the rewritten module costs, see effort.
+	Effort int64
 	// Floats allows floating-point types and instructions. What they compute is
 	// made the same everywhere, see the package's text.
 	Floats bool
@@ -81,6 +83,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Profile: "pure", Bytes: 512 << 10, Functions: 10_000, BodyBytes: 32 << 10, Locals: 256, LocalsXBlocks: 100_000,
 		Nesting: 256, BranchTable: 1024, Globals: 256, TableElements: 4096, MemoryPages: 64,
+		Effort: 1 << 40,
 	}
 }
 
@@ -90,6 +93,7 @@ func RuntimeLimits() Limits {
 	return Limits{
 		Profile: "wasi", Bytes: 4 << 20, Functions: 10_000, BodyBytes: 64 << 10, Locals: 256, LocalsXBlocks: 100_000,
 		Nesting: 1024, BranchTable: 4096, Globals: 256, TableElements: 16_384, MemoryPages: 256, Floats: true,
+		Effort: 1 << 40,
 	}
 }
 
@@ -110,6 +114,7 @@ const (
 	RuleBody        Rule = "body"
 	RuleLocals      Rule = "locals"
 	RuleBlocks      Rule = "blocks" // locals × blocks
+	RuleEffort      Rule = "effort" // of compiling it
 	RuleNesting     Rule = "nesting"
 	RuleBranchTable Rule = "branch_table"
 	RuleGlobals     Rule = "globals"
@@ -153,7 +158,8 @@ type Report struct {
 	MostLocals    int
 	LocalsXBlocks int // the greatest of a function
 	Nesting       int
-	LargestFrame  int  // slots
+	LargestFrame  int // slots
+	Effort        int64
 	Recursive     bool // some calls are paid by stack slots
 }
 

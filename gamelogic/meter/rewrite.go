@@ -24,12 +24,15 @@ func rewrite(wasm []byte, limits Limits, fine grain) (instrumented []byte, repor
 	}
 	m.measure()
 	m.fold()
+	if n := m.effort(); n > limits.Effort {
+		return nil, Report{}, refuse(RuleEffort, "compiling it is taken for %d, at most %d", n, limits.Effort)
+	}
 	return m.encode(), m.report(), nil
 }
 
 func (m *module) report() Report {
 	rep := Report{
-		Version: Version, Profile: m.limits.Profile, Exports: m.exports, Memories: m.memories,
+		Version: Version, Effort: m.effort(), Profile: m.limits.Profile, Exports: m.exports, Memories: m.memories,
 		Functions: len(m.bodies), Nesting: m.deepest, Recursive: m.recursive,
 	}
 	for _, g := range m.mutable {
@@ -54,6 +57,10 @@ func (m *module) encode() []byte {
 	for _, id := range order {
 		body := m.sections[id]
 		switch id {
+		case 1:
+			body = m.typeSection(body)
+		case 3:
+			body = m.functionSection(body)
 		case 6:
 			const zero = "\x7e\x01\x42\x00\x0b" // mutable i64 = 0
 			body = extend(body, 2, []byte(zero+zero))
@@ -103,9 +110,13 @@ func (m *module) exportSection(body []byte) []byte {
 }
 
 func (m *module) codeSection() []byte {
-	out := binary.AppendUvarint(nil, uint64(len(m.bodies)))
+	bodies := make([][]byte, 0, len(m.bodies)+2)
 	for _, f := range m.bodies {
-		body := f.body()
+		bodies = append(bodies, f.body())
+	}
+	bodies = append(bodies, m.helpers()...)
+	out := binary.AppendUvarint(nil, uint64(len(bodies)))
+	for _, body := range bodies {
 		out = binary.AppendUvarint(out, uint64(len(body)))
 		out = append(out, body...)
 	}
@@ -114,9 +125,8 @@ func (m *module) codeSection() []byte {
 
 // coder appends instructions. Every sequence leaves the operand stack as it was.
 type coder struct {
-	m              *module
-	fuel, length   uint64 // locals
-	single, double uint64
+	m                    *module
+	fuel, single, double uint64 // locals
 	// cached: the function has loops, so it keeps the fuel in its local and
 	// writes the global before calls and at its exits.
 	cached bool
@@ -244,38 +254,6 @@ func (c *coder) frame(slots int, before bool) {
 		c.out = append(c.out, 0x7c)
 	}
 	c.op(0x24, c.stackGlobal())
-}
-
-// Bytes moved for one unit of fuel, as a power of two.
-const bulkShift = 4
-
-// payLength pays for the length on top of the stack.
-func (c *coder) payLength(trap uint64) {
-	c.op(0x21, c.length)
-	c.left()
-	c.op(0x20, c.length)
-	c.out = append(c.out, 0xad) // i64.extend_i32_u
-	c.i64(bulkShift)
-	c.out = append(c.out, 0x88) // i64.shr_u
-	c.settle(trap)
-	c.op(0x20, c.length)
-}
-
-// payGrowth pays for moving the memory and clearing what it grows by, in whole
-// pages. A length that can only fail costs as much as the greatest that cannot.
-func (c *coder) payGrowth(trap uint64) {
-	c.op(0x21, c.length)
-	c.left()
-	c.op(0x20, c.length)
-	most := c.m.limits.MemoryPages
-	c.i32(most)
-	c.op(0x20, c.length)
-	c.i32(most)
-	c.out = append(c.out, 0x49, 0x1b, 0x3f, 0x00, 0x6a, 0xad) // i32.lt_u select memory.size i32.add extend
-	c.i64(16 - bulkShift)
-	c.out = append(c.out, 0x86) // i64.shl
-	c.settle(trap)
-	c.op(0x20, c.length)
 }
 
 // ImportsFrom tells whether a binary imports anything from a module of that
