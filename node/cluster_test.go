@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"testing"
 
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
@@ -67,11 +68,12 @@ func playRounds(t *testing.T, player edgereelv1connect.PlayerServiceClient, id, 
 	t.Helper()
 	step := uint64(0)
 	for range rounds {
-		for open := false; ; {
+		for next, open := uint32(0), false; ; {
 			step++
 			req := &edgereelv1.PlayRequest{Wallet: id, Session: session, Step: step}
 			if open {
-				req.Action = 1
+				// The first action that is offered.
+				req.Action = uint32(bits.TrailingZeros32(next))
 			} else {
 				req.Mode, req.StakeMinor = "base", 100
 			}
@@ -83,7 +85,7 @@ func playRounds(t *testing.T, player edgereelv1connect.PlayerServiceClient, id, 
 				again.GetWinMinor() != res.GetWinMinor() {
 				t.Fatalf("step %d repeats as %v, was %v", step, again, res)
 			}
-			if open = res.GetRoundOpen(); !open {
+			if next, open = res.GetNextActions(), res.GetRoundOpen(); !open {
 				break
 			}
 		}
