@@ -273,6 +273,7 @@ func histories(t *testing.T, seeds ...uint64) {
 
 func runChaos(t *testing.T, seed uint64) {
 	c, h := newCluster(t, seed), &history{}
+	c.builds = map[string]uint8{"a": wallet.Version, "b": wallet.Version, "c": wallet.Version}
 	c.home, c.fault = "a", c.stalling
 	leader := c.start()
 	r := rand.New(rand.NewPCG(seed, 4))

@@ -49,6 +49,9 @@ type cluster struct {
 	timers  map[string]Timers
 	segment uint32
 	fault   func(node string) storage.CommitFunc
+	// builds are the versions of the ledger that the nodes' builds say they
+	// know; nil leaves the shard at version 1.
+	builds map[string]uint8
 
 	mu    sync.Mutex
 	rand  *rand.Rand
@@ -194,8 +197,13 @@ func (c *cluster) config(n *simNode, snaps raft.SnapshotStore) Config {
 		timers = testTimers()
 	}
 	logs := n.store.Group(testShard)
+	var ledger func(context.Context, string) (uint8, error)
+	if c.builds != nil {
+		ledger = c.ledgerVersion
+	}
 	return Config{
-		Cluster: testCluster, Shard: testShard, Node: n.name, Voters: c.names, Home: c.home, Timers: timers,
+		LedgerVersion: ledger,
+		Cluster:       testCluster, Shard: testShard, Node: n.name, Voters: c.names, Home: c.home, Timers: timers,
 		Logs: logs, Stable: logs, Snapshots: snaps, Journal: n.journal, Peers: n,
 		Transport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 			Stream: n.mesh.RaftLayer(testShard), MaxPool: 3, Timeout: time.Second, Logger: hclog.NewNullLogger(),
@@ -203,6 +211,16 @@ func (c *cluster) config(n *simNode, snaps raft.SnapshotStore) Config {
 		Bootstrap: bootstrap, Now: n.now, Rand: &seeded{rand: rand.New(rand.NewPCG(c.seed, 3))},
 		Logger: testLogger(c.t, n.name), OnFatal: n.onFatal, Observer: n,
 	}
+}
+
+// ledgerVersion asks a node that is up.
+func (c *cluster) ledgerVersion(_ context.Context, node string) (uint8, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.nodes[node].up {
+		return 0, errors.New("node is down")
+	}
+	return c.builds[node], nil
 }
 
 func testLogger(t *testing.T, node string) *slog.Logger {
