@@ -271,8 +271,8 @@ func (s *Stream) Step() *Draws {
 // stream is the keyed word stream of AlgorithmHMACChaCha20.
 type stream struct {
 	keys  keystream
-	words [16]uint32
-	at    uint // of the next word; 16: none left
+	words [64]uint32
+	at    uint // of the next word; 64: none left
 }
 
 func newStream(seed [32]byte, context []byte) *stream {
@@ -281,7 +281,7 @@ func newStream(seed [32]byte, context []byte) *stream {
 	var key [32]byte
 	mac.Sum(key[:0])
 	// The key serves one context only, so the nonce carries nothing.
-	s := &stream{keys: newKeystream(key), at: 16}
+	s := &stream{keys: newKeystream(key), at: 64}
 	clear(key[:])
 	return s
 }
@@ -290,7 +290,7 @@ func (s *stream) word() uint32 {
 	if s.at >= uint(len(s.words)) {
 		s.refill()
 	}
-	w := s.words[s.at%16]
+	w := s.words[s.at%64]
 	s.at++
 	return w
 }

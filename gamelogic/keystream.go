@@ -6,10 +6,11 @@ import (
 )
 
 // keystream is ChaCha20 (RFC 8439) with a zero nonce as 32-bit words, from block
-// 0. It gives words and not bytes, which is what draws are made of.
+// 0. It gives words and not bytes, which is what draws are made of, and four
+// blocks at a time, which are as cheap as one where the processor helps.
 type keystream struct {
 	key   [8]uint32
-	block uint64 // number of the next one
+	block uint64 // number of the next one, a multiple of 4
 }
 
 // Words of the text "expand 32-byte k".
@@ -28,14 +29,24 @@ func newKeystream(key [32]byte) keystream {
 	return k
 }
 
-// next gives the sixteen words of the next block. No step or block of a
-// simulation comes near the end of the stream, where words would repeat.
-func (k *keystream) next(words *[16]uint32) {
+// next gives the words of the next four blocks. No step or block of a simulation
+// comes near the end of the stream, where words would repeat.
+func (k *keystream) next(words *[64]uint32) {
 	if k.block >= 1<<32 {
 		panic("gamelogic: the stream of draws has ended")
 	}
-	n, key := uint32(k.block), &k.key
-	k.block++
+	blocks(words, &k.key, uint32(k.block))
+	k.block += 4
+}
+
+// blocksGeneric computes four blocks from this one on, on any processor.
+func blocksGeneric(words *[64]uint32, key *[8]uint32, block uint32) {
+	for i := range uint32(4) {
+		oneBlock((*[16]uint32)(words[16*i:]), key, block+i)
+	}
+}
+
+func oneBlock(words *[16]uint32, key *[8]uint32, n uint32) {
 	x0, x1, x2, x3 := uint32(chacha0), uint32(chacha1), uint32(chacha2), uint32(chacha3)
 	x4, x5, x6, x7 := key[0], key[1], key[2], key[3]
 	x8, x9, x10, x11 := key[4], key[5], key[6], key[7]
