@@ -210,7 +210,7 @@ func playSame(t *testing.T, language string, p *gamelogic.Simulator, v vector, w
 // What a module asks for is what it can do within the fuel of its profile.
 func kitsNeedLittleFuel(t *testing.T, modules map[string]*gamelogic.Module) {
 	for _, language := range languages {
-		out, err := modules[language].Play(t.Context(), gamelogic.Step{Mode: "base", Action: "spin", StakeMinor: 500, Draws: gamelogic.NewScriptedDraws([]uint32{10, 7, 5})})
+		out, err := modules[language].Play(t.Context(), gamelogic.Step{Mode: "base", Action: "spin", StakeMinor: 500, Draws: gamelogic.NewScriptedDraws([]uint32{10, 8, 3})})
 		if err != nil {
 			t.Errorf("%s: %v", language, err)
 			continue

@@ -124,15 +124,17 @@ func allVectors() vectorFile {
 }
 
 func (b *builder) played() {
-	b.play("base: nothing won", base(5), 0, 0, 0)
+	b.play("base: nothing won", base(5), 0, 0, 1)
+	b.play("base: one line", base(5), 0, 0, 0)
 	b.play("base: the last stops, windows across the end of a strip", base(5), 11, 11, 11)
-	b.play("base: moons in all lines but one", base(5), 9, 6, 4)
+	b.play("base: a line of moons and one with a moon", base(5), 9, 6, 4)
 	b.play("base: a line of moons", base(500), 10, 7, 5)
-	b.play("base: several lines", base(25), 1, 5, 7)
-	b.play("base: the largest stake that is a multiple of 5", base(1<<62/1000*5), 10, 7, 5)
+	b.play("base: four lines", base(25), 10, 8, 3)
+	b.play("base: two lanterns", base(25), 1, 5, 7)
+	b.play("base: a large stake", base(1<<62/1000*5), 10, 7, 5)
 	b.play("base: three lanterns offer the pick", base(10), 3, 4, 7)
 	b.play("base: three lanterns in other rows", base(10), 1, 3, 5)
-	b.play("base: two lanterns are none", base(10), 3, 4, 0)
+	b.play("base: two lanterns and a line", base(10), 3, 4, 0)
 	for _, rows := range [][]uint32{{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {0, 1, 2}, {2, 0, 1}} {
 		b.play(fmt.Sprintf("buy: lanterns in rows %d", rows), bought(10), rows...)
 	}
@@ -142,11 +144,11 @@ func (b *builder) played() {
 		}
 		b.play(fmt.Sprintf("pick %d: most spins", choice), picking(0, uint32(choice)), counts-1)
 	}
-	b.play("free: nothing won, goes on", free(0, 6, 2), 0, 0, 0)
+	b.play("free: nothing won, goes on", free(0, 6, 2), 0, 0, 1)
 	b.play("free: a line of moons times three, goes on", free(1, 5, 3), 10, 7, 5)
 	b.play("free: lanterns start nothing anew", free(0, 12, 1), 3, 4, 7)
 	b.play("free: the last spin", free(1, 1, 2), 10, 7, 5)
-	b.play("free: the last spin wins nothing", free(0, 1, 3), 0, 0, 0)
+	b.play("free: the last spin wins nothing", free(0, 1, 3), 0, 0, 1)
 }
 
 func (b *builder) refused() {
