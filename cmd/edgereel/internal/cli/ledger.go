@@ -15,6 +15,7 @@ import (
 // ledgerGroup is `edgereel ledger`.
 type ledgerGroup struct {
 	Verify ledgerVerify `cmd:"" help:"Ask every node whether the ledger is what it should be."`
+	Round  ledgerRound  `cmd:"" help:"Read one round out of the journal, to be replayed."`
 }
 
 type ledgerVerify struct {

@@ -20,6 +20,7 @@ type studioGroup struct {
 	Simulate studioSimulate `cmd:"" help:"Play many rounds of a module and measure what it pays."`
 	Exact    studioExact    `cmd:"" help:"Walk all draws of a module and compute what it pays."`
 	Check    studioCheck    `cmd:"" help:"Run the publish gate: everything that decides whether a module may be released."`
+	Replay   studioReplay   `cmd:"" help:"Play a recorded round again from its revealed seed, bit for bit."`
 	Import   studioImport   `cmd:"" help:"Make games of content that was published elsewhere."`
 
 	releaseVerbs
