@@ -192,6 +192,9 @@ func (e *editing) draft(op *DraftOp) *Refusal {
 	if r := e.sameReturn(in); r != nil {
 		return r
 	}
+	if r := e.room(); r != nil {
+		return r
+	}
 	g = e.editGame(in.Game)
 	r := in.clone()
 	r.Pusher, r.Attempt, r.Report, r.Played, r.LiveSeq, r.ShareX10000, r.History = e.op.Person, e.op.ID, Digest{}, false, 0, 0, nil
@@ -213,6 +216,16 @@ func (e *editing) draft(op *DraftOp) *Refusal {
 		return tooManySteps(r)
 	}
 	e.step(r, Draft)
+	return nil
+}
+
+// room refuses another draft where the registry has grown too large to be sent
+// to a node in one message; what is in it can still be moved.
+func (e *editing) room() *Refusal {
+	b, err := e.Snapshot()
+	if err != nil || len(b) > maxBytes {
+		return refuse(CodeTooMany, "Ask for a cluster of its own.", "the registry holds %d bytes, at most %d", len(b), maxBytes)
+	}
 	return nil
 }
 

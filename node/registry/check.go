@@ -17,6 +17,7 @@ const (
 	maxKeys     = 64    // of a studio
 	maxModes    = 32
 	maxFounded  = 256
+	maxBytes    = 2 << 20 // encoded, before a draft
 )
 
 var (
