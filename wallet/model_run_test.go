@@ -26,7 +26,8 @@ func TestShard_Model(t *testing.T) {
 	t.Logf("codes met: %v", codes)
 	for _, code := range []wallet.Code{
 		"", wallet.CodeReversed, wallet.CodeKeyReused, wallet.CodeStaleEvaluation,
-		wallet.CodeInsufficientFunds, wallet.CodeAlreadyDecided, wallet.CodeRoundFrozen,
+		wallet.CodeInsufficientFunds, wallet.CodeAlreadyDecided, wallet.CodeRoundFrozen, wallet.CodeStaleRelease,
+		wallet.CodeUnsupportedVersion, wallet.CodeGameDisabled,
 	} {
 		if codes[code] == 0 {
 			t.Errorf("the commands never led to %q: the test has lost its teeth", code)
@@ -38,6 +39,9 @@ func modelRun(t *rapid.T, codes map[wallet.Code]int) {
 	w, m := newWorld(t), newModel()
 	twin := restored(t, w.s)
 	firsts := map[string]wallet.Result{}
+	if rapid.IntRange(0, 3).Draw(t, "version 2") > 0 {
+		runEntry(t, w, m, &twin, firsts, codes, []wallet.Op{&wallet.Activate{Version: 2}})
+	}
 	for id := byte(1); id <= 2; id++ {
 		op := &wallet.OpenWallet{Operator: operator, Currency: "EUR", Wallet: walletID(id)}
 		ops := []wallet.Op{op, deposit(walletID(id), "fund"+decimal(int64(id)), 2000)}
@@ -94,6 +98,7 @@ func runEntry(t *rapid.T, w *world, m *model, twin **wallet.Shard, firsts map[st
 	if !bytes.Equal((*twin).Snapshot(), w.s.Snapshot()) {
 		t.Fatalf("the twin from a snapshot holds another state")
 	}
+	checkReleases(t, w, m)
 	openRounds := 0
 	for id, mw := range m.wallets {
 		v := w.view(id)
@@ -126,7 +131,9 @@ func command(t *rapid.T, w *world) wallet.Op {
 	id := walletID(rapid.SampledFrom([]byte{1, 1, 1, 1, 2, 2, 3}).Draw(t, "wallet"))
 	txn := "t" + decimal(rapid.Int64Range(0, 12).Draw(t, "txn"))
 	amount := rapid.SampledFrom([]int64{-5, 0, 1, 10, 100, 500}).Draw(t, "amount")
-	switch rapid.IntRange(-6, 13).Draw(t, "command") {
+	switch rapid.IntRange(-6, 15).Draw(t, "command") {
+	case 14, 15:
+		return releaseCommand(t)
 	case 0:
 		return &wallet.OpenWallet{Operator: operator, Currency: "EUR", Wallet: id}
 	case 1, 2:

@@ -12,7 +12,10 @@ import (
 type model struct {
 	wallets    map[wallet.ID]*modelWallet
 	keys       map[string]*modelKey
-	quarantine map[string]bool
+	quarantine map[wallet.Hash]bool
+	games      map[string]*modelGame
+	version    uint8
+	tallies    map[string]*wallet.Tally
 }
 
 type modelWallet struct {
@@ -34,6 +37,7 @@ type modelSession struct {
 
 type modelRound struct {
 	number    uint64
+	digest    wallet.Hash
 	cost, win int64
 	state     string
 	mode      string
@@ -66,7 +70,11 @@ const (
 )
 
 func newModel() *model {
-	return &model{wallets: map[wallet.ID]*modelWallet{}, keys: map[string]*modelKey{}, quarantine: map[string]bool{}}
+	return &model{
+		wallets: map[wallet.ID]*modelWallet{}, keys: map[string]*modelKey{}, quarantine: map[wallet.Hash]bool{}, version: 1,
+		games:   map[string]*modelGame{"lines": {enabled: true, live: gameDigest}, "spins": {enabled: true, live: otherDigest}},
+		tallies: map[string]*wallet.Tally{},
+	}
 }
 
 func (w *modelWallet) held() int64 {
@@ -104,10 +112,14 @@ func (m *model) apply(op wallet.Op) answer {
 	case *wallet.Resolve:
 		return m.resolve(o)
 	case *wallet.Catalogue:
-		if o.Reason == "" && m.quarantine[o.Game] {
-			return answer{code: wallet.CodeGameDisabled}
+		return m.catalogue(o)
+	case *wallet.Release:
+		return m.release(o)
+	case *wallet.Activate:
+		if o.Version <= m.version {
+			return answer{code: wallet.CodeInvalid}
 		}
-		m.quarantine[o.Game] = false
+		m.version = o.Version
 		return answer{}
 	case *wallet.Read:
 		if m.wallets[o.Wallet] == nil {
@@ -222,7 +234,7 @@ func (m *model) openSession(o *wallet.OpenSession) answer {
 		}
 	}
 	switch {
-	case m.quarantine[o.Game]:
+	case m.choose(o.Wallet, o.Game).IsZero():
 		return answer{code: wallet.CodeGameDisabled}
 	case sameGame:
 		return answer{code: wallet.CodeSessionExists}
@@ -270,7 +282,14 @@ func (m *model) play(req wallet.PlayRequest, basis wallet.Basis, outcome *wallet
 	s.steps[req.Step] = req
 	w.seq++
 	if outcome == nil {
-		m.quarantine[s.game] = true
+		m.quarantine[basis.Digest] = true
+		mode := req.Mode
+		if s.round != nil {
+			mode = s.round.mode
+		}
+		if t := m.tally(basis.Digest, mode); t != nil {
+			t.Incidents++
+		}
 		if s.round != nil {
 			s.round.frozen = true
 		} else {
@@ -285,21 +304,22 @@ func (m *model) play(req wallet.PlayRequest, basis wallet.Basis, outcome *wallet
 			cost = req.StakeMinor * 125 / 100
 		}
 		w.balance -= cost
-		s.round = &modelRound{number: w.lastRound, cost: cost, mode: req.Mode}
+		s.round = &modelRound{number: w.lastRound, digest: basis.Digest, cost: cost, mode: req.Mode}
 	}
 	s.round.win += outcome.WinMinor
 	s.round.state = string(outcome.State)
 	if outcome.Closed {
 		w.balance += s.round.win
+		m.count(s.round)
 		s.round = nil
 	}
 	return answer{key: key}
 }
 
 func (m *model) mayPlay(w *modelWallet, s *modelSession, req *wallet.PlayRequest, basis wallet.Basis) wallet.Code {
-	round := w.lastRound + 1
+	round, digest := w.lastRound+1, m.choose(req.Wallet, s.game)
 	if s.round != nil {
-		round = s.round.number
+		round, digest = s.round.number, s.round.digest
 		switch {
 		case s.round.frozen:
 			return wallet.CodeRoundFrozen
@@ -314,7 +334,7 @@ func (m *model) mayPlay(w *modelWallet, s *modelSession, req *wallet.PlayRequest
 			cost = req.StakeMinor * 125 / 100
 		}
 		switch {
-		case m.quarantine[s.game]:
+		case digest.IsZero():
 			return wallet.CodeGameDisabled
 		case req.Mode != "base" && req.Mode != "ante":
 			return wallet.CodeUnknownMode
@@ -332,7 +352,7 @@ func (m *model) mayPlay(w *modelWallet, s *modelSession, req *wallet.PlayRequest
 	if s.round != nil {
 		state = s.round.state
 	}
-	if basis.Nonce != s.nonce+1 || basis.Round != round || basis.StateHash != wallet.StateHash([]byte(state)) {
+	if basis.Nonce != s.nonce+1 || basis.Round != round || basis.Digest != digest || basis.StateHash != wallet.StateHash([]byte(state)) {
 		return wallet.CodeStaleEvaluation
 	}
 	return ""
