@@ -99,6 +99,9 @@ func (s *studioReplay) Run(ctx context.Context, std *streams) error {
 }
 
 func (s *studioReplay) find(ctx context.Context, std *streams) (*record.Round, error) {
+	if s.Round == "" && s.Record == "" {
+		return nil, &failure{ExitUsage, errors.New("name a record with --record or a round with --round")}
+	}
 	if s.Round == "" {
 		return s.Read(std.in)
 	}

@@ -15,7 +15,7 @@ import (
 // Replay are the flags of `edgereel studio replay`.
 type Replay struct {
 	Module string `help:"The module the round was played with." placeholder:"M.wasm" type:"existingfile" required:""`
-	Record string `help:"The round's record, as ledger round --json prints it; - is standard input." placeholder:"FILE"`
+	Record string `help:"The round's record, as ledger round --json prints it; - is standard input." placeholder:"FILE" xor:"record"`
 	Seed   string `help:"The revealed seed, for a record that was exported before; hexadecimal." placeholder:"HEX"`
 	JSON   bool   `help:"Print JSON, see docs/cli-json.md."`
 }
@@ -72,9 +72,6 @@ Examples:
 
 // Read gives the record that was named.
 func (p *Replay) Read(in io.Reader) (*record.Round, error) {
-	if p.Record == "" {
-		return nil, fmt.Errorf("%w: name a record with --record or a round with --round", ErrUsage)
-	}
 	if p.Record != "-" {
 		f, err := os.Open(p.Record)
 		if err != nil {
