@@ -71,6 +71,7 @@ func (f *function) float(op byte) int64 {
 		f.edits = append(f.edits, edit{at: r.at, kind: editDouble})
 	}
 	f.values += 4
+	f.extra += effortFloat
 	switch op {
 	case opF32Sqrt, opF32Div, opF64Sqrt, opF64Div:
 		return weightFloatSlow

@@ -30,6 +30,7 @@ type function struct {
 	bases   []int           // height below each open block
 	high    int             // values on the stack, where the walk is
 	crowd   int64           // values and locals that ways meet with
+	extra   int64           // effort of single instructions
 	past    [3]int          // offsets of the last instructions, the oldest first
 	moved   []int64         // by open block: values that a branch to it moves
 	edits   []edit
@@ -237,11 +238,13 @@ func (f *function) instruction() error {
 		r.skipSigned(10)
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82:
 		weight = weightDivide
+		f.extra += effortDivide
 	case op >= 0x45 && op <= 0x5a, op >= 0x67 && op <= 0x8a:
 	case op == 0xa7, op == 0xac, op == 0xad, op >= 0xc0 && op <= 0xc4:
 	case op == 0xfc && f.m.limits.Floats && r.at < len(r.b) && r.b[r.at] < 8:
 		r.byte()
 		weight = weightFloat
+		f.extra += effortFloat
 	case op == 0xfc:
 		weight = weightBulk
 		if err := f.bulk(at); err != nil {
@@ -381,6 +384,7 @@ func (f *function) branchTable(at int) (last uint32, err error) {
 		return 0, refuse(RuleBranchTable, "a br_table of %d targets, at most %d", n, f.m.limits.BranchTable)
 	}
 	f.meet()
+	f.extra += effortTarget * int64(n)
 	for range uint64(n) + 1 {
 		last = r.u32()
 		f.branched(at, last)
@@ -393,6 +397,7 @@ func (f *function) call(at int) int64 {
 	sig := f.m.signature(callee)
 	f.values += len(sig)
 	f.height(results(sig) - params(sig))
+	f.extra += effortCall + effortOperand*int64(len(sig))
 	if int(callee) < f.m.imports {
 		return weightImport
 	}
@@ -406,6 +411,7 @@ func (f *function) callIndirect(at int) int64 {
 	f.r.zero()
 	f.values += len(sig)
 	f.height(results(sig) - params(sig) - 1)
+	f.extra += effortIndirect + effortOperand*int64(len(sig))
 	f.indirect = true
 	f.edits = append(f.edits, edit{at: at, kind: editBeforeAny}, edit{at: f.r.at, kind: editAfterwards})
 	return weightCall + int64(len(sig))
@@ -415,6 +421,7 @@ func (f *function) callIndirect(at int) int64 {
 func (f *function) length(e edit) {
 	f.lengths = true
 	f.meet()
+	f.extra += effortBulk
 	if e.kind == editBulk {
 		f.height(-3)
 	}

@@ -83,7 +83,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Profile: "pure", Bytes: 512 << 10, Functions: 10_000, BodyBytes: 32 << 10, Locals: 256, LocalsXBlocks: 100_000,
 		Nesting: 256, BranchTable: 1024, Globals: 256, TableElements: 4096, MemoryPages: 64,
-		Effort: 1 << 40,
+		Effort: 3_000_000,
 	}
 }
 
@@ -93,7 +93,7 @@ func RuntimeLimits() Limits {
 	return Limits{
 		Profile: "wasi", Bytes: 4 << 20, Functions: 10_000, BodyBytes: 64 << 10, Locals: 256, LocalsXBlocks: 100_000,
 		Nesting: 1024, BranchTable: 4096, Globals: 256, TableElements: 16_384, MemoryPages: 256, Floats: true,
-		Effort: 1 << 40,
+		Effort: 7_000_000,
 	}
 }
 
