@@ -194,3 +194,39 @@ func TestCatalogue_HoldsTheManifest(t *testing.T) {
 		}
 	}
 }
+
+// TestEvaluate_Budget: a step is held to the meter and the fuel the shard
+// names, or not evaluated at all.
+func TestEvaluate_Budget(t *testing.T) {
+	f := newFixture(t, "harbor-lines", "base")
+	var build wallet.Build
+	for _, m := range f.Modules {
+		if m.Manifest().ID == "harbor-lines" {
+			build = rounds.Build(m)
+		}
+	}
+	first, err := f.evaluate(t, gamelogic.Game.Play)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		meter uint16
+		fuel  uint64
+		fits  bool
+	}{
+		"as this node has it": {build.MeterVersion, build.FuelPerStep, true},
+		"another meter":       {build.MeterVersion + 1, build.FuelPerStep, false},
+		"more fuel":           {build.MeterVersion, build.FuelPerStep + 1, false},
+		"fuel without meter":  {0, build.FuelPerStep, false},
+		"meter without fuel":  {build.MeterVersion, 0, false},
+	} {
+		f.ev.MeterVersion, f.ev.FuelPerStep = tc.meter, tc.fuel
+		op, err := f.evaluate(t, gamelogic.Game.Play)
+		if tc.fits != (err == nil) || !tc.fits && !errors.Is(err, rounds.ErrBudget) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tc.fits && string(wallet.EncodeOp(op)) != string(wallet.EncodeOp(first)) {
+			t.Errorf("%s: evaluates to %v", name, op)
+		}
+	}
+}
