@@ -43,7 +43,7 @@ func (s *studioInspect) Run(ctx context.Context, std *streams) error {
 func (s *studioTry) Run(ctx context.Context, std *streams) error {
 	in, person := std.in.(*os.File)
 	console := studio.Console{In: std.in, Out: std.out, Terminal: person && isTerminal(in) && isTerminal(std.out)}
-	return studioFailure(s.Do(ctx, console, std.progress()))
+	return projectFailure(s.Do(ctx, console, std.progress()))
 }
 
 // Run simulates a module.

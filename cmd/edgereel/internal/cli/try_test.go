@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -143,5 +144,25 @@ func TestTry_Watch(t *testing.T) {
 	cancel()
 	if code := <-ended; code != ExitOK {
 		t.Errorf("it ends with %d", code)
+	}
+}
+
+// A project is built first, and again when it is watched.
+func TestTry_Project(t *testing.T) {
+	for _, tool := range []string{"clang", "wasm-ld"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("no compiler for C: %v", err)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "owl-run")
+	if code, out, errs := studioRun(t, "init", "owl-run", "--lang", "c", "--dir", dir); code != ExitOK {
+		t.Fatalf("init: %d: %s%s", code, out, errs)
+	}
+	code, out, errs := studioRun(t, "try", dir, "--until", "win")
+	if code != ExitOK || !strings.Contains(out, "owl-run") || !strings.Contains(out, "closed: won") {
+		t.Errorf("try ends with %d: %s%s", code, out, errs)
+	}
+	if code, out, errs := studioRun(t, "try", t.TempDir()); code != ExitUsage || !strings.Contains(errs, "studio init") {
+		t.Errorf("an empty folder: %d: %s%s", code, out, errs)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // Try are the flags of `edgereel studio try`.
 type Try struct {
-	Module string   `arg:"" help:"The module." placeholder:"M.wasm" type:"path"`
+	Module string   `arg:"" help:"The module, or a project that is built first." placeholder:"M.wasm" type:"path"`
 	Mode   string   `help:"The bet mode; default is the module's first." placeholder:"M"`
 	Stake  int64    `help:"Stake in minor units; default is the smallest." placeholder:"MINOR"`
 	Seed   uint64   `help:"Rounds of the same module, seed and number are the same." default:"1"`
@@ -23,7 +23,7 @@ type Try struct {
 	Until  string   `help:"Play silently until a round is like this, and show that one: win, x=N (pays N stakes), step=K (has K steps), or the name of a feature." placeholder:"WHAT"`
 	Choice []string `help:"What to take where it is offered: ACTION, or ACTION=N for one of its choices." placeholder:"ACTION=N"`
 	Watch  string   `help:"Go on: when a file in DIR (or DIR itself) changes, build and play the same draws again." placeholder:"DIR" type:"path"`
-	Build  string   `help:"How to build, a shell command; without it --watch waits for the module to change." placeholder:"CMD"`
+	Build  string   `help:"How to build, a shell command; default is what studio build does, if DIR is a project." placeholder:"CMD"`
 	JSON   bool     `help:"Print JSON, one line for a step, see docs/cli-json.md."`
 }
 
@@ -76,7 +76,8 @@ beginning with NAME that is not 0, false or empty; - and _ are the same there.
 "--until feature" finds a round of more than one step.
 
 With --watch the module is built again when a file changes, and the round that is
-on the screen is played again with the same draws.
+on the screen is played again with the same draws. A folder that is no project, and
+for which there is no --build, is watched for a module that something else builds.
 
 Exit codes: 0 played, 10 no such round was found, 1 anything else.
 
@@ -84,6 +85,7 @@ Examples:
   edgereel studio try game.wasm
   edgereel studio try game.wasm --mode base --until free-spins --seed 7
   edgereel studio try game.wasm --until x=50 --json | jq .presentation
+  edgereel studio try owl-run --watch owl-run
   edgereel studio try build/game.wasm --watch src --build "make"`
 }
 
@@ -102,6 +104,7 @@ type tried struct {
 	until   condition
 	choices map[string]uint32
 	p       *Progress
+	project string // folder that studio build knows how to build, or none
 }
 
 // Do plays and prints, and with --watch until ctx ends.
@@ -122,13 +125,12 @@ func (t *Try) Do(ctx context.Context, c Console, p *Progress) error {
 	if t.Round == 0 {
 		return fmt.Errorf("%w: --round begins with 1", ErrFlag)
 	}
+	x.findProject()
 	if t.Watch != "" {
 		return x.watch(ctx)
 	}
-	if t.Build != "" {
-		if err := x.build(ctx); err != nil {
-			return err
-		}
+	if err := x.build(ctx); err != nil {
+		return err
 	}
 	return x.once(ctx, nil)
 }

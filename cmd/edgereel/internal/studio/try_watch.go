@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -30,8 +31,8 @@ func (x *tried) watch(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil // the way to end it
-		case errors.Is(err, ErrFlag):
-			return err
+		case errors.Is(err, ErrFlag), errors.Is(err, ErrUsage), errors.Is(err, ErrNoCompiler):
+			return err // no change of a file helps
 		case err != nil && !errors.Is(err, ErrNo):
 			x.p.say("%v", err)
 		}
@@ -45,15 +46,32 @@ func (x *tried) watch(ctx context.Context) error {
 	}
 }
 
-// build runs the command, whose output is a person's to read.
-func (x *tried) build(ctx context.Context) error {
-	if x.Build == "" {
-		return nil
+// findProject tells what is to be built, and by what. A module that is named as
+// a folder is that folder's game.wasm.
+func (x *tried) findProject() {
+	dir := x.Watch
+	if info, err := os.Stat(x.Module); err == nil && info.IsDir() {
+		dir, x.Module = x.Module, filepath.Join(x.Module, "game.wasm")
+		x.project = dir // if it is none, building says so
 	}
-	command := exec.CommandContext(ctx, "sh", "-c", x.Build)
-	command.Stdout, command.Stderr = x.p.Out, x.p.Out
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("build by %q: %w", x.Build, err)
+	if _, err := detect(dir); dir != "" && err == nil {
+		x.project = dir
+	}
+}
+
+// build calls what builds, if anything does. What a compiler says is a
+// person's to read.
+func (x *tried) build(ctx context.Context) error {
+	switch {
+	case x.Build != "":
+		command := exec.CommandContext(ctx, "sh", "-c", x.Build)
+		command.Stdout, command.Stderr = x.p.Out, x.p.Out
+		if err := command.Run(); err != nil {
+			return fmt.Errorf("build by %q: %w", x.Build, err)
+		}
+	case x.project != "":
+		_, err := Compile(ctx, x.project, x.Module, x.p.Out)
+		return err
 	}
 	return nil
 }
@@ -94,15 +112,19 @@ func (x *tried) stamp() (s stamp, err error) {
 	if err != nil {
 		return s, fmt.Errorf("watch: %w", err)
 	}
-	err = filepath.WalkDir(x.Watch, func(path string, e fs.DirEntry, err error) error {
+	root, err := filepath.Abs(x.Watch)
+	if err != nil {
+		return s, fmt.Errorf("watch: %w", err)
+	}
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil // removed while looked at
 		case err != nil:
 			return err
-		case e.IsDir() && path != x.Watch && skipped(e.Name()):
+		case e.IsDir() && path != root && skipped(e.Name()):
 			return filepath.SkipDir
-		case e.IsDir() || e.Name()[0] == '.' || x.Build != "" && path == module:
+		case e.IsDir() || e.Name()[0] == '.' || (x.Build != "" || x.project != "") && path == module:
 			return nil
 		}
 		info, err := e.Info()
