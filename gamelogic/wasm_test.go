@@ -27,6 +27,16 @@ type guest struct {
 	hide     string // an export to leave out
 	marker   []byte // body of edgereel_abi_1 in place of its constant
 	advise   []byte // body of edgereel_advise, ABI minor version 1; nil: no export
+	ask      []byte // body of edgereel_io
+	describe []byte // body of edgereel_manifest
+	idle     []byte // body of a function without parameters and results
+	locals   []byte // encoded local groups of edgereel_play with their count
+	types    []byte // further encoded types
+	nTypes   byte
+	table    []byte // encoded tables with their count
+	elements []byte // encoded element segments with their count
+	memory   []byte // encoded memories with their count, in place of pages
+	passive  []byte // bytes of a passive data segment, index 1
 }
 
 func newGuest(play ...[]byte) *guest {
@@ -96,10 +106,13 @@ func (g *guest) build(t testing.TB) []byte {
 		b := cat([]byte{0}, body, []byte{0x0b})
 		return cat(leb(uint64(len(b))), b)
 	}
-	marker := i32c(g.minor)
-	if g.marker != nil {
-		marker = g.marker
+	or := func(body, usual []byte) []byte {
+		if body != nil {
+			return body
+		}
+		return usual
 	}
+	play := cat(or(g.locals, []byte{0}), g.play, []byte{0x0b})
 	n := uint64(g.nImports)
 	exports, count := []byte(nil), g.nExtra
 	add := func(name string, kind byte, index uint64) {
@@ -117,18 +130,24 @@ func (g *guest) build(t testing.TB) []byte {
 	out := []byte("\x00asm\x01\x00\x00\x00")
 	out = append(out, sec(0, cat(str("note"), []byte("custom sections are ignored")))...)
 	// Types: 0 ()->i32, 1 (i32)->i32, 2 (i32,i32,i32)->(), 3 ()->()
-	out = append(out, sec(1, []byte{4, 0x60, 0, 1, 0x7f, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 3, 0x7f, 0x7f, 0x7f, 0, 0x60, 0, 0})...)
+	out = append(out, sec(1, cat([]byte{4 + g.nTypes, 0x60, 0, 1, 0x7f, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 3, 0x7f, 0x7f, 0x7f, 0, 0x60, 0, 0}, g.types))...)
 	if len(g.imports) > 0 {
 		out = append(out, sec(2, g.imports)...)
 	}
-	types, bodies := []byte{0, 0, 0, 1, 3}, [][]byte{fn(marker), fn(i32c(g.io)), fn(i32c(int32(len(m)))), fn(g.play), fn(nil)}
+	types, bodies := []byte{0, 0, 0, 1, 3}, [][]byte{
+		fn(or(g.marker, i32c(g.minor))), fn(or(g.ask, i32c(g.io))), fn(or(g.describe, i32c(int32(len(m))))),
+		cat(leb(uint64(len(play))), play), fn(g.idle),
+	}
 	if g.advise != nil {
 		add("edgereel_advise", 0, n+5)
 		types, bodies = append(types, 1), append(bodies, fn(g.advise))
 	}
 	out = append(out, sec(3, cat([]byte{byte(len(types))}, types))...)
+	if g.table != nil {
+		out = append(out, sec(4, g.table)...)
+	}
 	if !g.noMemory {
-		out = append(out, sec(5, cat([]byte{1, 0}, leb(uint64(g.pages))))...)
+		out = append(out, sec(5, or(g.memory, cat([]byte{1, 0}, leb(uint64(g.pages)))))...)
 	}
 	if g.globals != nil {
 		out = append(out, sec(6, g.globals)...)
@@ -137,9 +156,17 @@ func (g *guest) build(t testing.TB) []byte {
 	if g.start {
 		out = append(out, sec(8, leb(n+4))...)
 	}
+	if g.elements != nil {
+		out = append(out, sec(9, g.elements)...)
+	}
+	segments, nSegments := cat([]byte{0}, i32c(16384), []byte{0x0b}, str(string(m))), byte(1)
+	if g.passive != nil {
+		out = append(out, sec(12, []byte{2})...)
+		segments, nSegments = cat(segments, []byte{1}, str(string(g.passive))), 2
+	}
 	out = append(out, sec(10, cat([]byte{byte(len(bodies))}, cat(bodies...)))...)
 	if !g.noMemory {
-		out = append(out, sec(11, cat([]byte{1, 0}, i32c(16384), []byte{0x0b}, str(string(m))))...)
+		out = append(out, sec(11, append([]byte{nSegments}, segments...))...)
 	}
 	return out
 }

@@ -93,7 +93,7 @@ func RuntimeLimits() Limits {
 	return Limits{
 		Profile: "wasi", Bytes: 4 << 20, Functions: 10_000, BodyBytes: 64 << 10, Locals: 256, LocalsXBlocks: 100_000,
 		Nesting: 1024, BranchTable: 4096, Globals: 256, TableElements: 16_384, MemoryPages: 256, Floats: true,
-		Effort: 7_000_000,
+		Effort: 6_000_000,
 	}
 }
 
