@@ -254,6 +254,8 @@ func TestService_WithoutMajority(t *testing.T) {
 			t.Errorf("an entry that no majority has: %v", err)
 		}
 		s.net.Isolate("edge")
+		// What is sent over a connection that does not know yet is unknown too.
+		<-time.After(5 * time.Second)
 		ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		op.ID = ""

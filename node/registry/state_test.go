@@ -93,11 +93,11 @@ func move(game string, n byte, to registry.Phase) registry.Op {
 }
 
 // approved takes a release from its push to its approval.
-func (d *desk) approved(t *testing.T, game string, n byte) {
+func (d *desk) approved(t *testing.T, n byte) {
 	t.Helper()
-	d.must(t, "ann", push(release(game, n)))
-	d.must(t, "gate", d.verdict(game, n, true))
-	d.must(t, "ben", move(game, n, registry.Approved))
+	d.must(t, "ann", push(release("reels", n)))
+	d.must(t, "gate", d.verdict("reels", n, true))
+	d.must(t, "ben", move("reels", n, registry.Approved))
 }
 
 func (d *desk) phase(t *testing.T, n byte, want registry.Phase) {
@@ -135,11 +135,11 @@ func TestState_LifeOfAGame(t *testing.T) {
 		}
 	}
 	d.must(t, "root", addKey("acme", 1))
-	d.approved(t, "reels", 1)
+	d.approved(t, 1)
 	expect("nothing")
 	d.must(t, "ben", move("reels", 1, registry.Live))
 	expect("1.1.0")
-	d.approved(t, "reels", 2)
+	d.approved(t, 2)
 	expect("1.1.0")
 	seq := mustDesired(t, d).Seq
 	d.must(t, "ben", move("reels", 2, registry.Canary))
@@ -163,7 +163,7 @@ func TestState_LifeOfAGame(t *testing.T) {
 	d.phase(t, 2, registry.RolledBack)
 	d.must(t, "ben", move("reels", 1, registry.Retired))
 	expect("1.1.0 off")
-	d.approved(t, "reels", 3)
+	d.approved(t, 3)
 	d.must(t, "ben", move("reels", 3, registry.Live))
 	expect("1.3.0")
 	// What a person ended does not come back by itself.
@@ -246,8 +246,8 @@ func TestState_Refuses(t *testing.T) {
 	d.refused(t, "ben", share, registry.CodeInvalid)
 	d.must(t, "ben", move("reels", 1, registry.Live))
 
-	d.approved(t, "reels", 2)
-	d.approved(t, "reels", 3)
+	d.approved(t, 2)
+	d.approved(t, 3)
 	d.must(t, "ben", move("reels", 2, registry.Canary))
 	d.refused(t, "ben", move("reels", 3, registry.Canary), registry.CodeWrongState)
 	d.refused(t, "ben", move("reels", 3, registry.Live), registry.CodeWrongState)
@@ -266,9 +266,9 @@ func TestState_RevokedKey(t *testing.T) {
 	d := newDesk()
 	d.must(t, "root", addKey("acme", 1))
 	d.must(t, "root", addKey("acme", 2))
-	d.approved(t, "reels", 1)
+	d.approved(t, 1)
 	d.must(t, "ben", move("reels", 1, registry.Live))
-	d.approved(t, "reels", 2)
+	d.approved(t, 2)
 	d.must(t, "ben", move("reels", 2, registry.Live))
 	d.must(t, "ann", push(release("reels", 3)))
 	d.must(t, "gate", d.verdict("reels", 3, true))
@@ -295,7 +295,7 @@ func TestState_ChangedReturn(t *testing.T) {
 	d.must(t, "ann", push(other))
 	d.must(t, "gate", d.verdict("reels", 2, true))
 	d.must(t, "ben", move("reels", 2, registry.Approved))
-	d.approved(t, "reels", 1)
+	d.approved(t, 1)
 	d.must(t, "ben", move("reels", 1, registry.Canary))
 	d.must(t, "ben", move("reels", 1, registry.RolledBack))
 	d.refused(t, "ben", move("reels", 2, registry.Live), registry.CodeRTPChanged)
@@ -462,6 +462,7 @@ func holds(t *rapid.T, s *registry.State) {
 					if !agreed {
 						t.Fatalf("%s met players without a second person: %+v", r.Version, r.History)
 					}
+				case registry.Checked, registry.Rejected, registry.RolledBack, registry.Retired:
 				}
 			}
 		}
@@ -489,7 +490,7 @@ func golden(t *testing.T) (*registry.State, []registry.Op) {
 	d.must(t, "gate", d.verdict("reels", 1, true))
 	d.must(t, "ben", move("reels", 1, registry.Approved))
 	d.must(t, "ben", move("reels", 1, registry.Live))
-	d.approved(t, "reels", 2)
+	d.approved(t, 2)
 	d.must(t, "ben", move("reels", 2, registry.Canary))
 	d.must(t, "root", registry.Op{RevokeKey: &registry.RevokeKey{Studio: "acme", KeyID: registry.KeyID(key(1))}})
 	ops := []registry.Op{

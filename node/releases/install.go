@@ -233,7 +233,9 @@ func (s *Service) fetchWhole(ctx context.Context, node string, d blobs.Digest) e
 		// The writer waits for a reader that has seen enough.
 		_ = r.Close()
 		cancel()
-		<-fetched
+		if ferr := <-fetched; err != nil {
+			err = errors.Join(err, ferr)
+		}
 	case err = <-fetched:
 	}
 	return err
