@@ -45,9 +45,11 @@ type commands struct {
 	Play    playCommand    `cmd:"" help:"Play rounds and report how it went."`
 	Wallet  walletGroup    `cmd:"" help:"Look at wallets."`
 	Ledger  ledgerGroup    `cmd:"" help:"Verify the ledger."`
+	Round   roundGroup     `cmd:"" help:"End rounds whose module failed."`
 	Games   gamesCommand   `cmd:"" help:"List the games."`
 	Studio  studioGroup    `cmd:"" help:"Prove the maths of a module."`
 	Cluster clusterGroup   `cmd:"" help:"Look at the cluster."`
+	Bench   benchGroup     `cmd:"" help:"Measure this machine."`
 	Version versionCommand `cmd:"" help:"Show the version of this program."`
 
 	GateChild gateChildCommand `cmd:"" hidden:"" help:"Check a module within limits; a node starts it."`

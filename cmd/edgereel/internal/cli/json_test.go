@@ -95,6 +95,7 @@ func TestJSON_Golden(t *testing.T) {
 	all := outputs()
 	maps.Copy(all, studioOutputs())
 	maps.Copy(all, roundOutputs())
+	maps.Copy(all, resolveOutputs())
 	maps.Copy(all, releaseOutputs())
 	maps.Copy(all, tryOutputs())
 	maps.Copy(all, importOutputs())
