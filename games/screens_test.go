@@ -138,7 +138,7 @@ func vaultPays(t *testing.T, d *par.Hold, st gamelogic.Step, out gamelogic.Outco
 		}
 		want = units * st.StakeMinor / d.UnitsPerStake
 		if locks == 3 {
-			want += 3 * d.LockPaysX * st.StakeMinor
+			want = 3 * d.LockPaysX * st.StakeMinor
 		}
 		if out.Closed == (locks == 3) {
 			t.Fatalf("%d embers and closed %v", locks, out.Closed)

@@ -99,10 +99,9 @@ func (d *Hold) opening(m Mode) (plain, started map[int64]uint64, total uint64) {
 						screen[reel][row] = d.Strips[reel][(stop+row)%len(d.Strips[reel])]
 					}
 				}
-				units, locks := d.Evaluate(screen)
 				total++
-				if locks == side {
-					started[units+lock]++
+				if units, locks := d.Evaluate(screen); locks == side {
+					started[lock]++
 				} else {
 					plain[units]++
 				}
@@ -297,7 +296,7 @@ func (d *Hold) markdown(s *Sheet) []byte {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.Name, m.RTPOptimal, m.RTP, m.RTPWorst)
 	}
 	lock := d.Symbols[0].Name
-	fmt.Fprintf(&b, "\nAn %s on every reel (one round in %s) pays %d × the stake for each and starts the feature. The player takes a plan; then each respin may lock one more of the empty cells, all equally likely, which pays its value and gives all respins back. A full screen pays and ends the round. Mode `buy` opens with the feature.\n\n",
+	fmt.Fprintf(&b, "\nAn %s on every reel (one round in %s) pays %d × the stake for each and starts the feature instead of paying lines. The player takes a plan; then each respin may lock one more of the empty cells, all equally likely, which pays its value and gives all respins back. A full screen pays and ends the round. Mode `buy` opens with the feature.\n\n",
 		lock, s.Modes[0].FeatureOneIn, d.LockPaysX)
 	b.WriteString("| plan | respins | locks a cell | values × stake, equally likely | full screen × stake |\n|---|---|---|---|---|\n")
 	for _, p := range d.Plans {

@@ -82,7 +82,7 @@ function opening(stake: i64): i32 {
   p = ascii(p, '"lines":[');
   let win: i64 = 0;
   let won = 0;
-  for (let l = 0; l < LINES && mode() != BUY; l++) { // a bought vault shows no lines
+  for (let l = 0; l < LINES && !open; l++) { // a spin that opens the vault pays for its embers alone
     const rows = ROWS_OF_LINES + <usize>(l * SIDE);
     const x = load<u8>(SCREEN + load<u8>(rows));
     if (x != load<u8>(SCREEN + 3 + load<u8>(rows, 1)) || x != load<u8>(SCREEN + 6 + load<u8>(rows, 2))) continue;

@@ -1,6 +1,6 @@
 // Generated from design.json by games/parsheet. Do not edit.
 
-export const MANIFEST: string = '{"manifest":1,"id":"ember-vault","version":"1.0.0","name":"Ember Vault","max_draws":3,"max_state":6,"stake_multiple_minor":10,"modes":[{"id":0,"name":"base","cost_x100":100,"rtp":"0.958681087133","hit_frequency":"0.256727430556","max_win_x":368},{"id":1,"name":"buy","cost_x100":2500,"rtp":"0.959316175653","hit_frequency":"1.000000000000","max_win_x":363}],"actions":[{"id":1,"name":"spin"},{"id":2,"name":"choose","choices":3},{"id":3,"name":"respin"}]}';
+export const MANIFEST: string = '{"manifest":1,"id":"ember-vault","version":"1.0.0","name":"Ember Vault","max_draws":3,"max_state":6,"stake_multiple_minor":10,"modes":[{"id":0,"name":"base","cost_x100":100,"rtp":"0.955208864911","hit_frequency":"0.256727430556","max_win_x":363},{"id":1,"name":"buy","cost_x100":2500,"rtp":"0.959316175653","hit_frequency":"1.000000000000","max_win_x":363}],"actions":[{"id":1,"name":"spin"},{"id":2,"name":"choose","choices":3},{"id":3,"name":"respin"}]}';
 
 export const LINES: i32 = 5;
 // row of each line on each reel
