@@ -166,3 +166,22 @@ func TestTry_Project(t *testing.T) {
 		t.Errorf("an empty folder: %d: %s%s", code, out, errs)
 	}
 }
+
+// A person is asked where there is something to decide, and again after an
+// answer that is none of the choices.
+func TestTry_Asks(t *testing.T) {
+	var out bytes.Buffer
+	try := studio.Try{Module: game("ember-vault"), Mode: "buy", Seed: 1, Round: 1}
+	console := studio.Console{In: strings.NewReader("bold\nchoose=9\n2\n"), Out: &out, Terminal: true}
+	if err := try.Do(t.Context(), console, &studio.Progress{Out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"which of choose=0…2? Enter takes choose=1: ", `"bold" is none of them`, `"choose=9" is none of them`, "step 2: choose=2\n", "plan bold"} {
+		if !strings.Contains(out.String(), says) {
+			t.Errorf("it says\n%s\nwant %q", out.String(), says)
+		}
+	}
+	if n := strings.Count(out.String(), "which of"); n != 3 {
+		t.Errorf("%d questions, want 3: a respin is nothing to decide", n)
+	}
+}
