@@ -26,6 +26,8 @@ type Module struct {
 	pristine snapshot // of every instance before its first step
 	io       uint32   // address of the I/O block
 
+	minor                    uint32 // of the ABI
+	advises                  bool   // it exports a strategy
 	fuelPerStep, fuelPerInit int64
 	simulators               int           // open ones; guarded by the host's mu
 	gone                     chan struct{} // closed when Unload begins
@@ -39,6 +41,15 @@ type snapshot struct {
 	memory  []byte
 	globals []uint64
 }
+
+// ABIMinor is the minor version of the ABI that the module says it was built for.
+func (m *Module) ABIMinor() uint32 { return m.minor }
+
+// Advises tells whether the module declares a strategy of its own (Advise).
+func (m *Module) Advises() bool { return m.advises }
+
+// Fuel is what a step and each other export may spend.
+func (m *Module) Fuel() (perStep, perInit int64) { return m.fuelPerStep, m.fuelPerInit }
 
 // Digest is SHA-256 of the module as its studio built it.
 func (m *Module) Digest() [32]byte { return m.digest }
@@ -117,6 +128,7 @@ func (m *Module) introduce(ctx context.Context) error {
 	if minor > abiMinor {
 		return refuse("ABI minor version %d, this host knows up to %d", minor, abiMinor)
 	}
+	m.minor, m.advises = minor, in.advise != nil
 	if minor < 1 && in.advise != nil {
 		return refuse("it exports edgereel_advise, which is ABI minor version 1, and says that it has version %d", minor)
 	}
