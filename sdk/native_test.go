@@ -79,7 +79,8 @@ func TestVectors_RustNative(t *testing.T) {
 	if rustc := filepath.Join(filepath.Dir(cargo), "rustc"); filepath.Dir(cargo) == "/usr/bin" {
 		env = append(env, "RUSTC="+rustc)
 	}
-	if out := run(t, "rust", env, cargo, "test", "--quiet", "--test", "vectors"); !strings.Contains(out, "1 passed") {
+	out := run(t, "rust", env, cargo, "test", "--quiet", "--test", "vectors", "--test", "kit")
+	if !strings.Contains(out, "1 passed") || !strings.Contains(out, "3 passed") {
 		t.Error(out)
 	}
 }
@@ -92,12 +93,14 @@ func TestVectors_CNative(t *testing.T) {
 	if out := run(t, ".", nil, bin, "vectors/lantern-pick.txt"); !strings.HasSuffix(out, " vectors\n") {
 		t.Error(out)
 	}
+	run(t, ".", nil, cc, "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-o", bin, "c/test/kit.c")
+	run(t, ".", nil, bin)
 }
 
 // The kit is a module of its own, so the tests of this one do not reach it.
 func TestVectors_GoNative(t *testing.T) {
 	reads(t, "go/*.go", "go/go.mod", "go/example/*.go", "vectors/*")
-	env := []string{"GOFLAGS=", "GOWORK=off"}
+	env := []string{"GOWORK=off"}
 	run(t, "go", env, "go", "vet", "./...")
 	run(t, "go", env, "go", "test", "./...")
 }

@@ -23,6 +23,7 @@ const NAMES: [&str; 6] = ["lantern", "moon", "fox", "crane", "fern", "pebble"];
 const PAYS: [u8; 6] = [0, 75, 24, 9, 5, 3]; // line bets for three of a kind
 const LANTERN: u8 = 0;
 const MOON: u8 = 1; // stands for every symbol but the lantern
+#[rustfmt::skip]
 const STRIPS: [[u8; STOPS]; REELS] = [
     [2, 5, 4, 0, 3, 5, 4, 2, 5, 3, 1, 4],
     [3, 4, 5, 2, 0, 4, 5, 1, 3, 4, 2, 5],

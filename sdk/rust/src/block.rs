@@ -1,39 +1,30 @@
 //! The I/O block and what reads it.
 
 use crate::{Advise, Draws, Game, Input, Output, Refusal};
-use core::cell::UnsafeCell;
 
 const IO: usize = 65536;
 const OUTPUT: usize = 16384;
 const HEADER: usize = 32;
 
 /// The 64 KiB that a module shares with its host: input at the front, output
-/// from byte 16,384.
+/// from byte 16,384. A module has one of its own; a test makes one to play a
+/// game natively.
 #[repr(align(16))]
-pub struct Block(UnsafeCell<[u8; IO]>);
-
-// Safety: a module runs in one thread, and each call below borrows the block
-// for its own length only; a test has a block of its own.
-unsafe impl Sync for Block {}
+pub struct Block([u8; IO]);
 
 impl Block {
     /// A block of zeros.
     pub const fn new() -> Block {
-        Block(UnsafeCell::new([0; IO]))
+        Block([0; IO])
     }
 
-    /// Where the host finds it.
-    pub fn address(&self) -> *mut u8 {
-        self.0.get() as *mut u8
+    /// What the host sees.
+    pub fn bytes(&mut self) -> &mut [u8; IO] {
+        &mut self.0
     }
 
-    /// Input and output, which never overlap.
-    #[allow(clippy::mut_from_ref)]
-    fn halves(&self) -> (&[u8], &mut [u8]) {
-        // Safety: the host does not run while a module does, and the functions
-        // of this file do not call each other.
-        let all = unsafe { &mut *self.0.get() };
-        let (input, output) = all.split_at_mut(OUTPUT);
+    fn halves(&mut self) -> (&[u8], &mut [u8]) {
+        let (input, output) = self.0.split_at_mut(OUTPUT);
         (input, output)
     }
 }
@@ -45,7 +36,7 @@ impl Default for Block {
 }
 
 /// Answers edgereel_manifest: writes the manifest, returns its length.
-pub fn manifest<G: Game>(block: &Block) -> i32 {
+pub fn manifest<G: Game>(block: &mut Block) -> i32 {
     let (_, output) = block.halves();
     let n = G::MANIFEST.len().min(output.len());
     output[..n].copy_from_slice(&G::MANIFEST.as_bytes()[..n]);
@@ -54,7 +45,7 @@ pub fn manifest<G: Game>(block: &Block) -> i32 {
 
 /// Answers edgereel_play: evaluates the step in the block, returns the length
 /// of the output or an error code.
-pub fn play<G: Game, D: Draws>(block: &Block, length: i32, draws: &mut D) -> i32 {
+pub fn play<G: Game, D: Draws>(block: &mut Block, length: i32, draws: &mut D) -> i32 {
     let (input, output) = block.halves();
     let input = match read(input, length) {
         Some(input) => input,
@@ -67,7 +58,7 @@ pub fn play<G: Game, D: Draws>(block: &Block, length: i32, draws: &mut D) -> i32
 }
 
 /// Answers edgereel_advise: what the declared strategy does, or an error code.
-pub fn advise<G: Advise>(block: &Block, length: i32) -> i32 {
+pub fn advise<G: Advise>(block: &mut Block, length: i32) -> i32 {
     let (input, _) = block.halves();
     match read(input, length).ok_or(Refusal::BadInput).and_then(|input| G::advise(&input)) {
         Ok(advice) => (advice.choice << 5 | advice.action) as i32,

@@ -120,16 +120,21 @@ macro_rules! export_game {
         $crate::export_game!(@minor 1, $game,
             #[no_mangle]
             extern "C" fn edgereel_advise(length: i32) -> i32 {
-                $crate::advise::<$game>(&EDGEREEL_BLOCK, length)
+                $crate::advise::<$game>(block(), length)
             }
         );
     };
     (@minor $minor:literal, $game:ty, $($advise:item)?) => {
         #[cfg(target_arch = "wasm32")]
-        static EDGEREEL_BLOCK: $crate::Block = $crate::Block::new();
-
-        #[cfg(target_arch = "wasm32")]
         const _: () = {
+            fn block() -> &'static mut $crate::Block {
+                static mut BLOCK: $crate::Block = $crate::Block::new();
+                // Safety: a module has one thread, the host does not run
+                // meanwhile, and only the exports here, which do not call each
+                // other, borrow the block, for their own length.
+                unsafe { &mut *core::ptr::addr_of_mut!(BLOCK) }
+            }
+
             $($advise)?
 
             #[no_mangle]
@@ -139,17 +144,17 @@ macro_rules! export_game {
 
             #[no_mangle]
             extern "C" fn edgereel_io() -> *mut u8 {
-                EDGEREEL_BLOCK.address()
+                block().bytes().as_mut_ptr()
             }
 
             #[no_mangle]
             extern "C" fn edgereel_manifest() -> i32 {
-                $crate::manifest::<$game>(&EDGEREEL_BLOCK)
+                $crate::manifest::<$game>(block())
             }
 
             #[no_mangle]
             extern "C" fn edgereel_play(length: i32) -> i32 {
-                $crate::play::<$game, _>(&EDGEREEL_BLOCK, length, &mut $crate::HostDraws)
+                $crate::play::<$game, _>(block(), length, &mut $crate::HostDraws)
             }
 
             #[panic_handler]
