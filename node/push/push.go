@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect/v2"
 
@@ -14,8 +15,12 @@ import (
 	"github.com/edgereel/edgereel/storage/blobs"
 )
 
-// Bounds of the documents beside the module.
-const maxSheetBytes = 4 << 20
+const (
+	// maxSheetBytes bounds a PAR sheet.
+	maxSheetBytes = 4 << 20
+	// catchUp is how long a record may take from the registry's leader to here.
+	catchUp = 3 * time.Second
+)
 
 // Sender takes the messages of a push, one call at a time.
 type Sender interface {
@@ -85,6 +90,13 @@ func (p *pushed) run(ctx context.Context) error {
 		return err
 	}
 	attempt, err := p.draft(ctx)
+	if api.DetailOf(err).GetCode() == string(registry.CodeVersionExists) {
+		// Another node may have taken the same module in, which is not seen here
+		// yet.
+		if known := p.awaitKnown(ctx); known != nil {
+			return p.finish(known, nil)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -169,6 +181,27 @@ func blobError(what string, err error) error {
 			"Upload it to the node that is asked to check it.", "the %s is not stored at this node", what)
 	}
 	return fault("storage_failed", err)
+}
+
+// awaitKnown waits a little for a record of the same module that the registry's
+// leader has and this node has not; nil when none comes.
+func (p *pushed) awaitKnown(ctx context.Context) *registry.Release {
+	limit := time.NewTimer(catchUp)
+	defer limit.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if known, err := p.known(); known != nil || err != nil {
+			return known
+		}
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // known answers a push of what is recorded already, and refuses early what the

@@ -41,6 +41,8 @@ type ledger struct {
 	mu    sync.Mutex
 	state *registry.State
 	ids   int
+	// behind is what State gives while it is set: an older state.
+	behind *registry.State
 	// fail ends the next Submit of an operation it says yes to.
 	fail func(*registry.Op) error
 }
@@ -48,7 +50,17 @@ type ledger struct {
 func (l *ledger) State() *registry.State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.behind != nil {
+		return l.behind
+	}
 	return l.state
+}
+
+// hear ends being behind.
+func (l *ledger) hear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.behind = nil
 }
 
 func (l *ledger) NewID() (string, error) {
@@ -269,6 +281,30 @@ func TestPush_Again(t *testing.T) {
 	}
 	if !s.blobs.Has(sha256.Sum256(good)) || s.blobs.Has(sha256.Sum256(s.wasm)) {
 		t.Error("the wrong module was kept")
+	}
+}
+
+// TestPush_Behind: a node that has not heard of the record yet asks the
+// registry, is told that the version exists, and answers once it has heard.
+func TestPush_Behind(t *testing.T) {
+	s := newStand(t, nil)
+	req := s.request(s.sign(s.statement(), studioKey))
+	old := s.ledger.State()
+	if err := s.push.Push(t.Context(), req, &stream{}); err != nil {
+		t.Fatal(err)
+	}
+	s.ledger.behind = old
+	s.ledger.fail = func(*registry.Op) error { // it hears of it while it is refused
+		s.ledger.fail = nil
+		go s.ledger.hear()
+		return nil
+	}
+	out := &stream{}
+	if err := s.push.Push(t.Context(), req, out); err != nil || out.last().GetRelease().GetState() != "checked" || !out.last().GetPassed() {
+		t.Errorf("%v, %v", err, out.last())
+	}
+	if n := s.stored(); n != 4 {
+		t.Errorf("%d blobs are stored", n)
 	}
 }
 

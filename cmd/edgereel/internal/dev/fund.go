@@ -92,7 +92,25 @@ func (c *cluster) openStudio(ctx context.Context) error {
 		return fmt.Errorf("add the studio's key: %w", err)
 	}
 	c.file.Studio, c.file.StudioKey = studioID, c.l.studioKey()
-	return nil
+	return c.awaitReleases(ctx)
+}
+
+// awaitReleases waits until the registry has recorded the games of the program,
+// which its first leader does.
+func (c *cluster) awaitReleases(ctx context.Context) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		found, err := c.client.Studio(c.file.OperatorToken).Releases(ctx, "")
+		if err == nil && len(found.GetReleases()) > 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("the registry knows no games: %w", context.Cause(ctx)), err)
+		}
+	}
 }
 
 func (c *cluster) openClient(ctx context.Context) error {
