@@ -88,10 +88,17 @@ func (n *Node) openRegistryLog(machine *registry.Machine) error {
 
 // resignRegistry gives leadership of the registry away before a planned stop.
 func (n *Node) resignRegistry(ctx context.Context) error {
-	if n.registryLog == nil || ctx.Err() != nil {
+	if n.registryLog == nil {
 		return nil
 	}
-	return n.registryLog.Resign()
+	resigned := make(chan error, 1)
+	n.wg.Go(func() { resigned <- n.registryLog.Resign() })
+	select {
+	case err := <-resigned:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("give leadership of the registry away: %w", ctx.Err())
+	}
 }
 
 // startGames opens the store of blobs, serves it to other nodes and loads the

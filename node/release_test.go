@@ -52,7 +52,7 @@ func (c *cluster) studio(t *testing.T, i int) edgereelv1connect.StudioServiceCli
 }
 
 // move takes a step at a node, and expects its answer.
-func (c *cluster) move(t *testing.T, i int, version, to string, share uint32) *edgereelv1.Release {
+func (c *cluster) move(t *testing.T, i int, version, to string, share uint32) {
 	t.Helper()
 	res, err := c.studio(t, i).MoveRelease(t.Context(), &edgereelv1.MoveReleaseRequest{
 		Game: releaseGame, Version: version, To: to, ShareX10000: share, Person: "ben", Reason: "the test",
@@ -61,7 +61,6 @@ func (c *cluster) move(t *testing.T, i int, version, to string, share uint32) *e
 	if res.GetRelease().GetState() != to {
 		t.Fatalf("%s is %s after it was made %s", version, res.GetRelease().GetState(), to)
 	}
-	return res.GetRelease()
 }
 
 // follows waits until every replica of every shard on every node runs a build.
