@@ -33,11 +33,8 @@ func (c *checker) decode(ctx context.Context) error {
 		return nil
 	}
 	c.host, c.m, c.game = host, m, m
-	c.r.Manifest, c.r.Profile, c.r.ABI = m.Manifest(), string(m.Profile()), "1"
-	c.r.Fuel.PerStep, c.r.Fuel.PerInit = gamelogic.DefaultFuelPerStep, gamelogic.DefaultFuelPerInit
-	if m.Profile() == gamelogic.ProfileWASI {
-		c.r.Fuel.PerStep, c.r.Fuel.PerInit = gamelogic.DefaultWASIFuelPerStep, gamelogic.DefaultWASIFuelPerInit
-	}
+	c.r.Manifest, c.r.Profile, c.r.ABI = m.Manifest(), string(m.Profile()), fmt.Sprintf("1.%d", m.ABIMinor())
+	c.r.Fuel.PerStep, c.r.Fuel.PerInit = m.Fuel()
 	c.add(StageDecode, "admission", "", Pass, nil, "a host takes the module: %d bytes, within every limit of the profile %q", len(c.cfg.Wasm), c.r.Profile)
 	return nil
 }
@@ -65,13 +62,6 @@ func (c *checker) refused(err error) {
 		name = "admission-abi"
 	}
 	c.add(StageDecode, name, "", Fail, figures, "a host would refuse the module: %s", reason)
-}
-
-// advises tells whether the module declares a strategy of its own: whether it
-// exports a function of that name. The host has checked the export section.
-func (c *checker) advises() bool {
-	const name = "edgereel_advise"
-	return c.m != nil && bytes.Contains(c.cfg.Wasm, append(append([]byte{byte(len(name))}, name...), 0))
 }
 
 // openTable takes a table in. It has no code: no profile, no fuel.

@@ -52,7 +52,7 @@ func (c *checker) exactMode(ctx context.Context, s *modeState, r *Mode) error {
 	}
 	s.exact = &res
 	r.Exact = exactFigures(&res, r.CostMinor, r.StakeMinor)
-	r.Exact.DeclaredByGame = c.advises()
+	r.Exact.DeclaredByGame = c.m != nil && c.m.Advises()
 	c.add(StageExact, "exact", name, Pass, []Figure{{"rtp", res.RTP.String()}}, "all %d leaves of %d states of mode %q were walked", res.Leaves, res.States, name)
 	return nil
 }

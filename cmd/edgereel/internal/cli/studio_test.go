@@ -22,7 +22,9 @@ func studioOutputs() map[string]any {
 			Admitted: true, ID: "owl-run", Version: "0.1.0",
 		},
 		"studio-inspect": &studio.InspectReport{
-			Schema: 1, ModuleDigest: exampleDigest, Bytes: 1466, Admitted: true, ABI: "1", Functions: 4, MemoryPages: 2,
+			Schema: 1, ModuleDigest: exampleDigest, Bytes: 1466, Admitted: true, ABI: "1", ABIMinor: 1, Profile: "pure", Advises: true,
+			FuelPerStep: 1_000_000, FuelPerInit: 10_000_000, Findings: []studio.Finding{{Rule: "start", Detail: "a start function runs before anybody has paid for it"}},
+			Functions: 4, MemoryPages: 2,
 			Sections: []studio.Section{{Name: "code", Bytes: 610}},
 			Imports:  []studio.Import{{Module: "edgereel", Name: "draw", Kind: "function"}},
 			Exports:  []studio.Export{{Name: "edgereel_play", Kind: "function"}},
@@ -94,6 +96,12 @@ func TestStudio_ExitCodes(t *testing.T) {
 	if err := os.WriteFile(torn, wasm[:len(wasm)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// A memory that is imported, a start function and no game.
+	floats := filepath.Join(t.TempDir(), "floats.wasm")
+	binary := []byte("\x00asm\x01\x00\x00\x00\x01\x05\x01\x60\x00\x01\x7d\x02\x0c\x01\x03env\x04time\x00\x00\x08\x01\x00")
+	if err := os.WriteFile(floats, binary, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args string
 		code int
@@ -102,6 +110,9 @@ func TestStudio_ExitCodes(t *testing.T) {
 		{"inspect " + choice, ExitOK, "would be taken"},
 		{"inspect " + noModule, ExitVerdict, "not a WebAssembly 1 binary"},
 		{"inspect " + torn, ExitVerdict, "it ends too early"},
+		{"inspect " + choice, ExitOK, "profile    pure, ABI minor version 0, no strategy of its own, 1000000 fuel a step"},
+		{"inspect " + floats, ExitVerdict, "breaks     start: "},
+		{"inspect " + floats, ExitVerdict, `breaks     export: it does not export "edgereel_play"`},
 		{"inspect none.wasm", ExitUsage, "none.wasm"},
 		{"simulate " + choice + " --mode base --rounds 1e4", ExitOK, "RTP"},
 		{"simulate " + choice + " --mode bonus", ExitUsage, `the module has ["base"]`},

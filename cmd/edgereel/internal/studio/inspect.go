@@ -25,7 +25,13 @@ type InspectReport struct {
 	Bytes         int                 `json:"bytes"`
 	Admitted      bool                `json:"admitted"`
 	Refusal       string              `json:"refusal"`
+	Findings      []Finding           `json:"findings"` // why it would be refused, as far as that is known
 	ABI           string              `json:"abi"`
+	ABIMinor      uint32              `json:"abi_minor"`
+	Profile       string              `json:"profile"`
+	Advises       bool                `json:"advises"`
+	FuelPerStep   int64               `json:"fuel_per_step"`
+	FuelPerInit   int64               `json:"fuel_per_init"`
 	Sections      []Section           `json:"sections"`
 	Imports       []Import            `json:"imports"`
 	Exports       []Export            `json:"exports"`
@@ -35,6 +41,12 @@ type InspectReport struct {
 	TableElements uint32              `json:"table_elements"`
 	Floats        int                 `json:"floats"`
 	Manifest      *gamelogic.Manifest `json:"manifest"`
+}
+
+// Finding is one rule of admission that a module breaks.
+type Finding struct {
+	Rule   string `json:"rule"`
+	Detail string `json:"detail"`
 }
 
 // Section is one section of a binary.
@@ -92,7 +104,7 @@ func (i *Inspect) Do(ctx context.Context, out io.Writer) error {
 func inspect(ctx context.Context, path string, wasm []byte) (*InspectReport, error) {
 	b := decode(wasm)
 	r := &InspectReport{
-		Schema: 1, ModuleDigest: digestText(sha256.Sum256(wasm)), Bytes: len(wasm),
+		Schema: 1, ModuleDigest: digestText(sha256.Sum256(wasm)), Bytes: len(wasm), Findings: []Finding{},
 		Sections: b.Sections, Imports: b.Imports, Exports: b.Exports, Functions: b.Functions, Globals: b.Globals,
 		MemoryPages: b.MemoryPages, TableElements: b.TableElements, Floats: b.Floats,
 	}
@@ -105,8 +117,12 @@ func inspect(ctx context.Context, path string, wasm []byte) (*InspectReport, err
 	switch {
 	case err == nil:
 		r.Admitted, r.Manifest = true, m.Manifest()
-		if t, ok := m.(*table.Game); ok {
-			r.ABI = "table from " + t.Source()
+		switch g := m.(type) {
+		case *table.Game:
+			r.ABI = "table from " + g.Source()
+		case *gamelogic.Module:
+			r.ABIMinor, r.Profile, r.Advises = g.ABIMinor(), string(g.Profile()), g.Advises()
+			r.FuelPerStep, r.FuelPerInit = g.Fuel()
 		}
 		return r, host.Close()
 	case errors.Is(err, table.ErrFormat), errors.Is(err, table.ErrNewerFormat):
@@ -117,6 +133,7 @@ func inspect(ctx context.Context, path string, wasm []byte) (*InspectReport, err
 		if b.err != nil && len(b.Sections) > 0 {
 			r.Refusal += " (" + b.err.Error() + ")"
 		}
+		r.Findings = b.findings(err, r)
 		return r, nil
 	}
 	return nil, err
@@ -129,6 +146,16 @@ func (r *InspectReport) print(out io.Writer) {
 	}
 	fmt.Fprintf(out, "module     %s\nadmission  %s\nABI        %s\nsize       %d bytes, %d functions, %d globals, %d pages of memory, %d table elements\nfloats     %d\n",
 		r.ModuleDigest, verdict, r.ABI, r.Bytes, r.Functions, r.Globals, r.MemoryPages, r.TableElements, r.Floats)
+	if r.Admitted && r.Profile != "" {
+		advice := "no strategy of its own"
+		if r.Advises {
+			advice = "declares a strategy"
+		}
+		fmt.Fprintf(out, "profile    %s, ABI minor version %d, %s, %d fuel a step and %d to start\n", r.Profile, r.ABIMinor, advice, r.FuelPerStep, r.FuelPerInit)
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(out, "breaks     %s: %s\n", f.Rule, f.Detail)
+	}
 	for _, s := range r.Sections {
 		fmt.Fprintf(out, "section    %s, %d bytes\n", s.Name, s.Bytes)
 	}
@@ -140,12 +167,20 @@ func (r *InspectReport) print(out io.Writer) {
 	}
 	if m := r.Manifest; m != nil {
 		fmt.Fprintf(out, "game       %s %s, %q, stakes in multiples of %d\n", m.ID, m.Release, m.Name, m.StakeMultipleMinor)
+		if m.Family != "" {
+			fmt.Fprintf(out, "family     %s, variant %s\n", m.Family, m.Variant)
+		}
+		fmt.Fprintf(out, "most       %d draws and %d bytes of state in a step\n", m.MaxDraws, m.MaxState)
 		for _, x := range m.Modes {
 			fmt.Fprintf(out, "mode       %s: cost %d.%02d×, RTP %s, hit frequency %s, at most %d×\n",
 				x.Name, x.CostX100/100, x.CostX100%100, x.RTP, x.HitFrequency, x.MaxWinX)
 		}
 		for _, x := range m.Actions {
-			fmt.Fprintf(out, "action     %s\n", x.Name)
+			choices := ""
+			if x.Choices > 1 {
+				choices = fmt.Sprintf(", %d choices", x.Choices)
+			}
+			fmt.Fprintf(out, "action     %s%s\n", x.Name, choices)
 		}
 	}
 }
