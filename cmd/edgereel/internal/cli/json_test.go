@@ -94,6 +94,7 @@ func TestJSON_Golden(t *testing.T) {
 	}
 	all := outputs()
 	maps.Copy(all, studioOutputs())
+	maps.Copy(all, benchOutputs())
 	maps.Copy(all, roundOutputs())
 	maps.Copy(all, resolveOutputs())
 	maps.Copy(all, releaseOutputs())
