@@ -6,7 +6,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 kit=$here/../sdk/assemblyscript
-asc=$kit/node_modules/assemblyscript/bin/asc.js
+asc=$kit/node_modules/assemblyscript/dist/asc.js
 check=
 case ${1-} in
 '') ;;
@@ -22,23 +22,33 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 status=0
 # source folder, variant (a constant of the source), module
-while read -r game variant module; do
-  (cd "$here/.." && node "$asc" "games/$game/assembly/index.ts" -O3 --runtime stub --noAssert --use abort= --use "VARIANT=$variant" -o "$out/module.wasm")
-  target=$here/$module
-  if [ -z "$check" ]; then
-    cp "$out/module.wasm" "$target"
-    echo "built games/$module ($(wc -c <"$target") bytes)"
-  elif ! cmp -s "$out/module.wasm" "$target"; then
-    echo "games/$module is not what its source builds: run games/build.sh" >&2
-    status=1
-  fi
-done <<EOF
-harbor-lines 0 harbor-lines/harbor-lines.wasm
+modules='harbor-lines 0 harbor-lines/harbor-lines.wasm
 comet-spins 0 comet-spins/comet-spins.wasm
 lantern-ways 96 lantern-ways/lantern-ways.wasm
 lantern-ways 94 lantern-ways/94/lantern-ways-94.wasm
 lantern-ways 92 lantern-ways/92/lantern-ways-92.wasm
 ember-vault 0 ember-vault/ember-vault.wasm
-quarry-falls 0 quarry-falls/quarry-falls.wasm
+quarry-falls 0 quarry-falls/quarry-falls.wasm'
+
+set --
+while read -r game variant module; do
+  mkdir -p "$(dirname "$out/$module")"
+  set -- "$@" "games/$game/assembly/index.ts" "$variant" "$out/$module"
+done <<EOF
+$modules
+EOF
+(cd "$here/.." && node games/build.mjs "$asc" "$@")
+
+while read -r game variant module; do
+  target=$here/$module
+  if [ -z "$check" ]; then
+    cp "$out/$module" "$target"
+    echo "built games/$module ($(wc -c <"$target") bytes)"
+  elif ! cmp -s "$out/$module" "$target"; then
+    echo "games/$module is not what its source builds: run games/build.sh" >&2
+    status=1
+  fi
+done <<EOF
+$modules
 EOF
 exit $status

@@ -25,7 +25,7 @@ func TestModulesAreWhatTheirSourceBuilds(t *testing.T) {
 		}
 		t.Skipf("no AssemblyScript compiler, run games/build.sh once to install it: %v", missing)
 	}
-	for _, pattern := range []string{"build.sh", "*/*.wasm", "*/assembly/*.ts", "../sdk/assemblyscript/package-lock.json", "../sdk/assemblyscript/assembly/*.ts"} {
+	for _, pattern := range []string{"build.sh", "build.mjs", "*/*.wasm", "*/*/*.wasm", "*/assembly/*.ts", "kit/*.ts", "../sdk/assemblyscript/package-lock.json", "../sdk/assemblyscript/assembly/*.ts"} {
 		readAll(t, pattern)
 	}
 	out, err := exec.CommandContext(t.Context(), "sh", "build.sh", "--check").CombinedOutput()
