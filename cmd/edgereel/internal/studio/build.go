@@ -112,7 +112,7 @@ func Compile(ctx context.Context, dir, out string, log io.Writer) (Compiled, err
 		return Compiled{}, err
 	}
 	// In the folder of the module, so that it can be put in place at once.
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil { //nolint:gosec // as a compiler would
 		return Compiled{}, fmt.Errorf("make the folder of the module: %w", err)
 	}
 	work, err := os.MkdirTemp(filepath.Dir(out), ".build-")

@@ -159,16 +159,15 @@ func TestInit_Titles(t *testing.T) {
 }
 
 // tools are scripts that stand for compilers.
-func tools(t *testing.T, scripts map[string]string) string {
+func tools(t *testing.T, scripts map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, script := range scripts {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil { //nolint:gosec // it is to be run
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Setenv("PATH", dir)
-	return dir
 }
 
 // What is missing is said, and what to install.

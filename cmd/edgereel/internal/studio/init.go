@@ -66,7 +66,7 @@ func (i *Init) Do(out io.Writer) error {
 	r := InitReport{Schema: 1, ID: i.Name, Language: i.Lang, Dir: dir, Files: sdk.Names(files)}
 	for _, name := range r.Files {
 		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // source code, for everybody to read
 			return fmt.Errorf("make the project: %w", err)
 		}
 		if err := os.WriteFile(path, files[name], 0o644); err != nil { //nolint:gosec // source code, for everybody to read
