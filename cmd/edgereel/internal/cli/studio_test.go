@@ -183,7 +183,7 @@ func TestStudio_Guide(t *testing.T) {
 		if !inside || line == "" {
 			continue
 		}
-		args := strings.Fields(strings.ReplaceAll(line, "run.json", checkpoint))
+		args := strings.Fields(strings.NewReplacer("run.json", checkpoint, "report.html", checkpoint+".html").Replace(line))
 		if len(args) < 3 || args[0] != "edgereel" || args[1] != "studio" {
 			t.Errorf("the guide has %q, which this test cannot run", line)
 			continue
