@@ -157,17 +157,21 @@ func (d *Cascade) Walk() (wins []map[int64]uint64, tumbles map[int]uint64, err e
 			wins[m][won[m]]++
 		}
 		tumbles[tumble]++
-		r := Reels - 1
-		for ; r >= 0; r-- {
-			if stops[r]++; stops[r] < len(d.Strips[r]) {
-				break
-			}
-			stops[r] = 0
-		}
-		if r < 0 {
+		if !d.next(&stops) {
 			return wins, tumbles, nil
 		}
 	}
+}
+
+// next moves to further stops; false behind the last ones.
+func (d *Cascade) next(stops *[Reels]int) bool {
+	for r := range stops {
+		if stops[r]++; stops[r] < len(d.Strips[r]) {
+			return true
+		}
+		stops[r] = 0
+	}
+	return false
 }
 
 // Compute derives the sheet.
