@@ -30,7 +30,7 @@ func (x *tried) watch(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil // the way to end it
+			return nil //nolint:nilerr // the way to end it
 		case errors.Is(err, ErrFlag), errors.Is(err, ErrUsage), errors.Is(err, ErrNoCompiler):
 			return err // no change of a file helps
 		case err != nil && !errors.Is(err, ErrNo):
@@ -41,7 +41,7 @@ func (x *tried) watch(ctx context.Context) error {
 			return err
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // likewise
 		}
 	}
 }
@@ -129,7 +129,7 @@ func (x *tried) stamp() (s stamp, err error) {
 		}
 		info, err := e.Info()
 		if err != nil {
-			return nil // likewise
+			return nil //nolint:nilerr // likewise
 		}
 		s.files++
 		s.bytes += info.Size()
