@@ -35,11 +35,11 @@ func report(t *testing.T, probability float64) []byte {
 	return b
 }
 
-// store keeps a document on one node.
-func (c *cluster) store(t *testing.T, i int, b []byte) registry.Digest {
+// store keeps a document on the first node.
+func (c *cluster) store(t *testing.T, b []byte) registry.Digest {
 	t.Helper()
 	digest := sha256.Sum256(b)
-	must(t, c.nodes[i].Blobs().Put(blobs.Digest(digest), int64(len(b)), bytes.NewReader(b)))
+	must(t, c.nodes[0].Blobs().Put(blobs.Digest(digest), int64(len(b)), bytes.NewReader(b)))
 	return digest
 }
 
@@ -64,11 +64,11 @@ func TestCanary(t *testing.T) {
 	_, err := c.studio(t, 0).AddStudioKey(t.Context(), &edgereelv1.AddStudioKeyRequest{Studio: releases.BuiltinStudio, PublicKey: public, Person: "root", Reason: "the test"})
 	must(t, err)
 	r := *first
-	r.Version, r.KeyID, r.Module, r.ModuleBytes = "1.0.77", registry.KeyID(public), c.store(t, 0, wasm), int64(len(wasm))
-	r.Envelope, r.ParSheet = c.store(t, 0, []byte("envelope")), c.store(t, 0, []byte("sheet"))
+	r.Version, r.KeyID, r.Module, r.ModuleBytes = "1.0.77", registry.KeyID(public), c.store(t, wasm), int64(len(wasm))
+	r.Envelope, r.ParSheet = c.store(t, []byte("envelope")), c.store(t, []byte("sheet"))
 	for _, op := range []registry.Op{
 		{ID: "push", Person: "ann", Draft: &registry.DraftOp{Release: r}},
-		{Person: "ann", Verdict: &registry.Verdict{Game: r.Game, Version: r.Version, Attempt: "push", Passed: true, Report: c.store(t, 0, report(t, 0.48))}},
+		{Person: "ann", Verdict: &registry.Verdict{Game: r.Game, Version: r.Version, Attempt: "push", Passed: true, Report: c.store(t, report(t, 0.48))}},
 		{Person: "ben", Move: &registry.Move{Game: r.Game, Version: r.Version, To: registry.Approved}},
 		{Person: "ben", Move: &registry.Move{Game: r.Game, Version: r.Version, To: registry.Canary, ShareX10000: wallet.ShareAll}},
 	} {

@@ -18,6 +18,7 @@ const (
 	domainOrigin     = 0x03
 	domainRequest    = 0x04
 	domainState      = 0x06
+	domainCanary     = 0x07
 )
 
 // Origin is the chain hash before sequence 1. It names cluster, shard and

@@ -13,7 +13,9 @@
 // arithmetic and a chain of salted commitments over every operation. It does
 // not decide outcomes, keep files, read a clock or know a network: what an
 // operation needs from there is evaluated by the proposer and written into the
-// operation, and Apply checks that it was evaluated on the present state.
+// operation, and Apply checks that it was evaluated on the present state. Which
+// build of a game a wallet's round runs on, a canary's share included, is part
+// of that state, and so is what the rounds of each build came to ([Tally]).
 //
 // # Concurrency
 //

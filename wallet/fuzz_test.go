@@ -68,6 +68,7 @@ func FuzzRestore(f *testing.F) {
 	w.frozen(w.open(1, 100))
 	w.must(resolve(walletID(1), 1, "ann", wallet.Refund))
 	f.Add(w.s.Snapshot())
+	f.Add(releasedWorld(f).s.Snapshot())
 	next := &wallet.Entry{Version: 1, Ops: append(samples(), further1(), resolve(walletID(1), 1, "bob", wallet.Refund), closing(walletID(1), 1))}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = wallet.Reseal(b)

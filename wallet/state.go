@@ -51,8 +51,8 @@ type Checkpoint struct {
 	Hash Hash
 }
 
-func (o *Build) mode(name string) (Mode, bool) {
-	for _, m := range o.Modes {
+func (b *Build) mode(name string) (Mode, bool) {
+	for _, m := range b.Modes {
 		if m.Name == name {
 			return m, true
 		}

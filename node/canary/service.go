@@ -237,9 +237,9 @@ func timing(c Canary, reply *edgereelv1.TalliesReply) Timing {
 	for _, x := range reply.GetTimes() {
 		switch x.GetModuleDigest() {
 		case c.Module.String():
-			t.CanarySteps, t.CanaryP99 = x.GetSteps(), time.Duration(min(x.GetP99Ns(), 1<<62)) //nolint:gosec // held to its range
+			t.CanarySteps, t.CanaryP99 = x.GetSteps(), time.Duration(min(x.GetP99Ns(), 1<<62))
 		case c.Live.String():
-			t.LiveSteps, t.LiveP99 = x.GetSteps(), time.Duration(min(x.GetP99Ns(), 1<<62)) //nolint:gosec // held to its range
+			t.LiveSteps, t.LiveP99 = x.GetSteps(), time.Duration(min(x.GetP99Ns(), 1<<62))
 		}
 	}
 	return t

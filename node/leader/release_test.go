@@ -5,13 +5,12 @@ import (
 	"testing"
 	"time"
 
+	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/node/internal/oneshard"
 	"github.com/edgereel/edgereel/node/leader"
 	"github.com/edgereel/edgereel/node/rounds"
 	"github.com/edgereel/edgereel/wallet"
-
-	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
-	"github.com/edgereel/edgereel/node/internal/oneshard"
 )
 
 // partial is a host that lacks some of its modules.
