@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/gamelogic/record"
@@ -15,37 +17,56 @@ import (
 // ErrNoRound means that no journal that was read knows the round.
 var ErrNoRound = errors.New("no such round")
 
-// Round reads a round out of the journals of the first node that answers, as a
-// record that replays offline. Its seed is empty as long as the session is
-// open. It reads whole journals: this is for one disputed round, not for many.
-// ErrNoRound, ErrNoNode, or the error of a reference that is none.
+// Round reads a round out of the journals, each shard's at the node that is
+// furthest among those that answer, as a record that replays offline. Its seed
+// is empty as long as the session is open. It reads whole journals: this is for
+// one disputed round, not for many. ErrNoRound, ErrNoNode, or the error of a
+// reference that is none.
 func Round(ctx context.Context, cfg Config, ref string) (*record.Round, error) {
 	want, err := wallet.ParseRef(ref)
 	if err != nil {
 		return nil, err
 	}
-	var refused error
-	for _, name := range cfg.Nodes {
-		node, err := meet(ctx, cfg, name)
-		if err != nil {
-			refused = errors.Join(refused, err)
-			continue
-		}
-		for _, shard := range shardsOf([]*replica{node}) {
-			x := &extract{want: want}
-			err := node.node.ReadJournal(ctx, shard, 1, node.heads[shard].GetShardSeq(), func(entry *edgereelv1.JournalEntry) error {
-				return x.next(entry.GetShardSeq(), entry.GetInput(), entry.GetResult())
-			})
-			if err != nil {
-				return nil, fmt.Errorf("read the journal of shard %d at %s: %w", shard, name, err)
-			}
-			if len(x.round.Steps) > 0 {
-				return &x.round, nil
-			}
-		}
-		return nil, fmt.Errorf("%w: %s is in no journal of node %s", ErrNoRound, ref, name)
+	replicas, err := meetAll(ctx, cfg)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%w: %w", ErrNoNode, cmp.Or(refused, errors.New("there is none")))
+	for _, shard := range shardsOf(replicas) {
+		at := slices.MaxFunc(replicas, func(a, b *replica) int {
+			return cmp.Compare(a.heads[shard].GetShardSeq(), b.heads[shard].GetShardSeq())
+		})
+		x := &extract{want: want}
+		err := at.node.ReadJournal(ctx, shard, 1, at.heads[shard].GetShardSeq(), func(entry *edgereelv1.JournalEntry) error {
+			return x.next(entry.GetShardSeq(), entry.GetInput(), entry.GetResult())
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read the journal of shard %d at %s: %w", shard, at.node.Name(), err)
+		}
+		if len(x.round.Steps) > 0 {
+			return &x.round, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s is in no journal of %d nodes", ErrNoRound, ref, len(replicas))
+}
+
+// meetAll asks all nodes at once; one that answers is enough.
+func meetAll(ctx context.Context, cfg Config) ([]*replica, error) {
+	met, refused := make([]*replica, len(cfg.Nodes)), make([]error, len(cfg.Nodes))
+	var asking sync.WaitGroup
+	for i, name := range cfg.Nodes {
+		asking.Go(func() { met[i], refused[i] = meet(ctx, cfg, name) })
+	}
+	asking.Wait()
+	var replicas []*replica
+	for i, r := range met {
+		if refused[i] == nil {
+			replicas = append(replicas, r)
+		}
+	}
+	if len(replicas) == 0 {
+		return nil, fmt.Errorf("%w: %w", ErrNoNode, errors.Join(append(refused, errors.New("there is none to ask"))...))
+	}
+	return replicas, nil
 }
 
 // extract follows a journal and keeps what belongs to one round.
