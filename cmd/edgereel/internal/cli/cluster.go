@@ -37,8 +37,16 @@ type statusReport struct {
 	Cluster     string         `json:"cluster"`
 	Members     []memberReport `json:"members"`
 	Shards      []shardReport  `json:"shards"`
+	Registry    registryReport `json:"registry"`
 	Nodes       []nodeReport   `json:"nodes"`
 	Unreachable []string       `json:"unreachable"`
+}
+
+// registryReport is the registry of releases as the most advanced node sees it.
+type registryReport struct {
+	Leader      string   `json:"leader"`
+	RegistrySeq uint64   `json:"registry_seq"`
+	Voters      []string `json:"voters"`
 }
 
 type memberReport struct {
@@ -68,6 +76,18 @@ type nodeReport struct {
 	Region  string      `json:"region"`
 	Version string      `json:"version"`
 	Lag     []lagReport `json:"lag"`
+	// RegistrySeq is how much of the registry the node knows; Modules are the
+	// games it has loaded, or cannot load.
+	RegistrySeq uint64         `json:"registry_seq"`
+	Modules     []moduleReport `json:"modules"`
+}
+
+// moduleReport is one game on one node. Trouble is empty where nothing is wrong.
+type moduleReport struct {
+	Digest   string `json:"digest"`
+	Loaded   bool   `json:"loaded"`
+	Trouble  string `json:"trouble"`
+	Verified int64  `json:"verified_at_ms"`
 }
 
 type lagReport struct {
@@ -137,7 +157,16 @@ func askAll(ctx context.Context, file *clusterfile.File, c *client.Client) (*sta
 // answered; of a shard the view with the highest term counts.
 func (r *statusReport) add(m *edgereelv1.StatusResponse) {
 	r.Cluster = m.GetCluster()
-	node := nodeReport{Node: m.GetNode(), Region: m.GetRegion(), Version: m.GetVersion(), Lag: []lagReport{}}
+	known := m.GetRegistry()
+	node := nodeReport{
+		Node: m.GetNode(), Region: m.GetRegion(), Version: m.GetVersion(), Lag: []lagReport{}, RegistrySeq: known.GetRegistrySeq(), Modules: []moduleReport{},
+	}
+	if r.Registry.Voters == nil || known.GetRegistrySeq() > r.Registry.RegistrySeq {
+		r.Registry = registryReport{Leader: known.GetLeader(), RegistrySeq: known.GetRegistrySeq(), Voters: notNil(known.GetVoters())}
+	}
+	for _, x := range m.GetModules() {
+		node.Modules = append(node.Modules, moduleReport{x.GetDigest(), x.GetLoaded(), x.GetTrouble(), x.GetVerifiedAtMs()})
+	}
 	if len(r.Nodes) == 0 {
 		for _, x := range m.GetMembers() {
 			r.Members = append(r.Members, memberReport{
@@ -183,6 +212,18 @@ func (r *statusReport) print(out io.Writer) error {
 	fmt.Fprintln(table, "\nSHARD\tHOME\tLEADER\tTERM\tSEQUENCE\tLAG")
 	for _, s := range r.Shards {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%d\t%d\t%s\n", s.Shard, s.HomeRegion, s.Leader, s.Term, s.ShardSeq, r.lag(s.Shard))
+	}
+	leader := r.Registry.Leader
+	if leader == "" {
+		leader = "none"
+	}
+	fmt.Fprintf(table, "\nregistry of releases: leader %s, sequence %d\n", leader, r.Registry.RegistrySeq)
+	for _, n := range r.Nodes {
+		for _, m := range n.Modules {
+			if m.Trouble != "" {
+				fmt.Fprintf(table, "module %.12s on %s: %s\n", m.Digest, n.Node, strings.ReplaceAll(m.Trouble, "\n", "; "))
+			}
+		}
 	}
 	if len(r.Unreachable) > 0 {
 		fmt.Fprintf(table, "\nnot reached: %s\n", strings.Join(r.Unreachable, ", "))

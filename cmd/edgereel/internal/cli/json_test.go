@@ -47,6 +47,11 @@ func outputs() map[string]any {
 			Shard: 1, HomeRegion: "eu-west", Leader: "eu-west-1", Term: 3, AppliedIndex: 230, LastIndex: 231, ShardSeq: 221, Lag: 1,
 			Voters: []string{"eu-west-1", "us-east-1", "ap-south-1"},
 		}},
+		Modules: []*edgereelv1.ModuleStatus{
+			{Digest: exampleDigest, Loaded: true, VerifiedAtMs: 1_790_000_000_000},
+			{Digest: exampleHash, Trouble: "none of 2 nodes delivered the blob"},
+		},
+		Registry: &edgereelv1.RegistryStatus{Leader: "eu-west-1", RegistrySeq: 7, Voters: []string{"eu-west-1", "us-east-1", "ap-south-1"}},
 	})
 	return map[string]any{
 		"play": playReport{Schema: 1, Result: load.Result{
