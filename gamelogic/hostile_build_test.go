@@ -20,6 +20,8 @@ type attack struct {
 	// Steps says how each ends, "ok" or the kind of an incident.
 	Draws [][]uint32 `json:"draws,omitempty"`
 	Steps []string   `json:"steps,omitempty"`
+	// Advice is how asking for the declared strategy ends after those steps.
+	Advice string `json:"advice,omitempty"`
 
 	wasm []byte
 }
@@ -79,6 +81,7 @@ func hostile(t testing.TB) []attack {
 	runaways(t, add, steps, played)
 	answers(t, add, steps, played)
 	rounds(t, add, steps, played)
+	advised(t, add)
 	withRuntime(t, add, refused, steps)
 	return all
 }
@@ -288,6 +291,21 @@ func rounds(t testing.TB, add adder, steps stepper, played playable) {
 	add("simulation", "waits-for-the-fourth-step", g.build(t), steps("ok"))
 	add("hidden-state", "reads-what-was-left", played(answer(0, 1, 0, 0, 0),
 		i32c(16384), i32c(65536), []byte{0x29, 3, 0, 0x37, 3, 0}, i32c(65536), []byte{0x42}, sleb(500), []byte{0x37, 3, 0}, ret(32)), steps("ok"))
+}
+
+// advised is a game whose strategy is the attack.
+func advised(t testing.TB, add adder) {
+	advise := func(name, kind string, body ...[]byte) {
+		g := newGuest(answer(0, 0, 1<<1|1<<4, 1, 0), ret(33))
+		g.minor, g.advise = 1, cat(body...)
+		add("advice", name, g.build(t), attack{Steps: []string{"ok"}, Advice: kind})
+	}
+	advise("loop-when-asked-for-advice", "exhausted", endless())
+	advise("recursion-when-asked-for-advice", "depth", []byte{0x20, 0}, call(7))
+	advise("trap-when-asked-for-advice", "trap", []byte{0x00})
+	advise("draw-when-asked-for-advice", "bad_draw", roll(6))
+	advise("advice-nobody-offered", "bad_output", i32c(31))
+	advise("advice-of-a-huge-choice", "bad_output", i32c(0x7fffffe1))
 }
 
 // system adds imports of the constant system to a guest; they come before draw

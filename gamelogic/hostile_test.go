@@ -206,7 +206,27 @@ func (a *attack) verdict(t *testing.T, h *gamelogic.Host) string {
 			t.Errorf("%s it is %s\nat first %s", name, again, first)
 		}
 	}
+	if a.Advice != "" {
+		a.asks(t, m)
+	}
 	return first
+}
+
+// asks plays the attack and asks for its strategy, twice.
+func (a *attack) asks(t *testing.T, m *gamelogic.Module) {
+	t.Helper()
+	out, err := m.Play(t.Context(), step(a.Draws[0]...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s := gamelogic.Step{Mode: "base", StakeMinor: 100, State: out.State}
+		_, _, err := m.Advise(t.Context(), s, out.NextActions)
+		var trap *gamelogic.TrapError
+		if !errors.As(err, &trap) || string(trap.Kind) != a.Advice {
+			t.Errorf("advice: %v, want %q", err, a.Advice)
+		}
+	}
 }
 
 // round plays the steps of an attack and checks how each of them ends.
