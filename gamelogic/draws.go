@@ -287,14 +287,16 @@ func newStream(seed [32]byte, context []byte) *stream {
 }
 
 func (s *stream) word() uint32 {
-	if s.at >= uint(len(s.words)) {
+	if s.at == uint(len(s.words)) {
 		s.refill()
 	}
-	w := s.words[s.at%64]
 	s.at++
-	return w
+	return s.words[(s.at-1)%64]
 }
 
+// refill stays a call, so that word is none.
+//
+//go:noinline
 func (s *stream) refill() {
 	s.keys.next(&s.words)
 	s.at = 0
