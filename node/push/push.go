@@ -20,6 +20,9 @@ const (
 	maxSheetBytes = 4 << 20
 	// catchUp is how long a record may take from the registry's leader to here.
 	catchUp = 3 * time.Second
+	// keyTries and keyPause are how long a key is waited for.
+	keyTries = 10
+	keyPause = 100 * time.Millisecond
 )
 
 // Sender takes the messages of a push, one call at a time.
@@ -66,7 +69,7 @@ func (p *pushed) run(ctx context.Context) error {
 	if err := p.parse(); err != nil {
 		return err
 	}
-	if err := p.verify(); err != nil {
+	if err := p.verify(ctx); err != nil {
 		return err
 	}
 	if known, err := p.known(); known != nil || err != nil {
@@ -129,7 +132,7 @@ func (p *pushed) parse() error {
 }
 
 // verify reads the documents and who signed them.
-func (p *pushed) verify() error {
+func (p *pushed) verify(ctx context.Context) error {
 	f, err := p.s.cfg.Blobs.Open(p.module)
 	if err != nil {
 		return blobError("module", err)
@@ -149,15 +152,37 @@ func (p *pushed) verify() error {
 	if p.par, err = p.read("PAR sheet", p.sheet, maxSheetBytes); err != nil {
 		return err
 	}
-	state := p.s.cfg.Registry.State()
-	p.verified, err = dsse.Verify(envelope, dsse.Subject{Module: p.module, ParSheet: p.sheet}, func(id string) (dsse.Key, bool) {
-		studio, k, ok := state.KeyOf(id)
-		return dsse.Key{Studio: studio, Public: k.PublicKey, Revoked: k.Revoked}, ok
-	})
+	// A key that was added at another node a moment ago may be on its way here.
+	for try := 0; ; try++ {
+		p.verified, err = p.signed(envelope)
+		if !errors.Is(err, dsse.ErrUnknownKey) || try == keyTries || !pause(ctx, keyPause) {
+			break
+		}
+	}
 	if err != nil {
 		return envelopeError(err)
 	}
 	return nil
+}
+
+func (p *pushed) signed(envelope []byte) (*dsse.Verified, error) {
+	state := p.s.cfg.Registry.State()
+	return dsse.Verify(envelope, dsse.Subject{Module: p.module, ParSheet: p.sheet}, func(id string) (dsse.Key, bool) {
+		studio, k, ok := state.KeyOf(id)
+		return dsse.Key{Studio: studio, Public: k.PublicKey, Revoked: k.Revoked}, ok
+	})
+}
+
+// pause waits for d or the end of ctx; false at its end.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (p *pushed) read(what string, d blobs.Digest, most int64) ([]byte, error) {
@@ -186,22 +211,15 @@ func blobError(what string, err error) error {
 // awaitKnown waits a little for a record of the same module that the registry's
 // leader has and this node has not; nil when none comes.
 func (p *pushed) awaitKnown(ctx context.Context) *registry.Release {
-	limit := time.NewTimer(catchUp)
-	defer limit.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	for began := time.Now(); time.Since(began) < catchUp; {
 		if known, err := p.known(); known != nil || err != nil {
 			return known
 		}
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			return nil
-		case <-ctx.Done():
+		if !pause(ctx, keyPause/2) {
 			return nil
 		}
 	}
+	return nil
 }
 
 // known answers a push of what is recorded already, and refuses early what the

@@ -110,6 +110,16 @@ func newReader(t *testing.T, bin string) *reader {
 	if err := os.WriteFile(filepath.Join(r.home, ".curlrc"), []byte("fail-with-body\nsilent\nshow-error\nmax-time = 30\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// Pages speak of files as they lie in the repository.
+	for _, folder := range []string{"cmd", "games"} {
+		target, err := filepath.Abs(filepath.Join("..", "..", "..", folder))
+		if err == nil {
+			err = os.Symlink(target, filepath.Join(r.home, folder))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	path := "PATH=" + filepath.Dir(bin) + string(os.PathListSeparator) + os.Getenv("PATH")
 	r.env = environment(r.home, path, "CURL_HOME="+r.home)
 	return r

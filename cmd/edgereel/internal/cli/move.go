@@ -169,7 +169,7 @@ func (m *moveFlags) move(ctx context.Context, std *streams, to string, share Sha
 	}
 	var shards []*edgereelv1.ShardRelease
 	if wait.Wait {
-		if shards, err = m.await(ctx, std, s, request, wait.Within); err != nil {
+		if shards, err = m.await(ctx, std, s, request, moved.GetRegistrySeq(), wait.Within); err != nil {
 			return err
 		}
 	}
@@ -216,8 +216,9 @@ func follows(s *edgereelv1.ShardRelease, asked *edgereelv1.MoveReleaseRequest) b
 	}
 }
 
-// await tells of every shard that follows until all do.
-func (m *moveFlags) await(ctx context.Context, std *streams, s *client.Studio, asked *edgereelv1.MoveReleaseRequest, within time.Duration,
+// await tells of every shard that follows until all do. A node that has not
+// heard of the step yet, which is at a sequence before it, is asked again.
+func (m *moveFlags) await(ctx context.Context, std *streams, s *client.Studio, asked *edgereelv1.MoveReleaseRequest, seq uint64, within time.Duration,
 ) ([]*edgereelv1.ShardRelease, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -241,7 +242,7 @@ func (m *moveFlags) await(ctx context.Context, std *streams, s *client.Studio, a
 		if all {
 			return found.GetShards(), nil
 		}
-		if err == nil && found.GetRelease().GetState() != asked.GetTo() {
+		if r := found.GetRelease(); err == nil && r.GetRegistrySeq() >= seq && r.GetState() != asked.GetTo() {
 			return nil, fmt.Errorf("%s is %s meanwhile: edgereel studio release %s says why", m.Name, found.GetRelease().GetState(), m.Name)
 		}
 		select {
