@@ -130,8 +130,8 @@ func (c *compilation) assemblyScript(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", noCompiler("node is not there; %s", install)
 	}
-	asc := filepath.Join("node_modules", "assemblyscript", "bin", "asc.js")
-	if _, err := os.Stat(filepath.Join(c.dir, asc)); err != nil {
+	asc := c.asc()
+	if asc == "" {
 		npm, err := exec.LookPath("npm")
 		if err != nil {
 			return "", noCompiler("npm is not there, which installs the compiler; %s", install)
@@ -144,10 +144,27 @@ func (c *compilation) assemblyScript(ctx context.Context) (string, error) {
 		if err := c.run(ctx, nil, npm, how, "--ignore-scripts", "--no-fund", "--no-audit"); err != nil {
 			return "", fmt.Errorf("%w: npm could not install it, which needs its registry once: %w", ErrNoCompiler, err)
 		}
-		if _, err := os.Stat(filepath.Join(c.dir, asc)); err != nil {
+		if asc = c.asc(); asc == "" {
 			return "", noCompiler("package.json does not name assemblyscript; add it with `npm install --save-dev assemblyscript`")
 		}
 	}
 	version := "AssemblyScript " + strings.TrimPrefix(c.ask(ctx, node, asc, "--version"), "Version ")
 	return version, c.run(ctx, nil, node, asc, filepath.Join("assembly", "index.ts"), "-O3", "--runtime", "stub", "--noAssert", "--use", "abort=", "-o", c.out)
+}
+
+// asc finds an installed compiler as node finds a package: in the project, or
+// in a folder above it, where workspaces have theirs.
+func (c *compilation) asc() string {
+	dir, err := filepath.Abs(c.dir)
+	for err == nil {
+		path := filepath.Join(dir, "node_modules", "assemblyscript", "bin", "asc.js")
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+		if filepath.Dir(dir) == dir {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return ""
 }

@@ -50,9 +50,6 @@ func TestInitAndBuild(t *testing.T) {
 	for _, language := range sdk.Languages() {
 		t.Run(language, func(t *testing.T) {
 			dir := newProject(t, language)
-			if language == "assemblyscript" {
-				borrowCompiler(t, dir)
-			}
 			r := buildOrSkip(t, &Build{Dir: dir})
 			if !r.Admitted || r.Refusal != "" || r.Language != language || r.Compiler == "" || r.ID != "owl-run" || r.Version != "0.1.0" || r.Out != filepath.Join(dir, "game.wasm") {
 				t.Fatalf("%+v", r)
@@ -64,21 +61,6 @@ func TestInitAndBuild(t *testing.T) {
 				t.Errorf("left behind: %q, %v", left, err)
 			}
 		})
-	}
-}
-
-// borrowCompiler saves a download when the kit's own compiler is installed.
-func borrowCompiler(t *testing.T, dir string) {
-	t.Helper()
-	modules, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "sdk", "assemblyscript", "node_modules"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(modules); err != nil {
-		return
-	}
-	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -201,6 +183,27 @@ func TestCompile_NoCompiler(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A workspace has its compiler in a folder above the project.
+func TestCompile_Workspace(t *testing.T) {
+	dir := newProject(t, "assemblyscript")
+	bin := filepath.Join(filepath.Dir(dir), "node_modules", "assemblyscript", "bin")
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "asc.js"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tools(t, map[string]string{"node": `case $2 in --version) echo Version 9;; *) for last; do :; done; echo "$1" >"$last";; esac`})
+	out := filepath.Join(dir, "game.wasm")
+	c, err := Compile(t.Context(), dir, out, &bytes.Buffer{})
+	if err != nil || c.Version != "AssemblyScript 9" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if by, err := os.ReadFile(out); err != nil || strings.TrimSpace(string(by)) != filepath.Join(bin, "asc.js") {
+		t.Errorf("built by %q, %v", by, err)
 	}
 }
 
