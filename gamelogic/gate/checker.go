@@ -83,6 +83,7 @@ func (c *checker) run(ctx context.Context) (_ *Report, err error) {
 	if err := c.stages(ctx); err != nil {
 		return nil, err
 	}
+	c.r.tidy()
 	c.r.Verdict = Fail
 	if c.r.Passed() {
 		c.r.Verdict = Pass

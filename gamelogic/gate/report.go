@@ -159,7 +159,7 @@ type Distribution struct {
 // MaxPoints of a distribution.
 const MaxPoints = 10_000
 
-// Point is one win. Probabilities of all points add up to 1 as far as doubles
+// Point is one win. Probabilities have twelve digits and add up to 1 as far as those
 // can; Num and Den are the exact fraction where the source is exact.
 type Point struct {
 	WinMinor    int64   `json:"win_minor"`
