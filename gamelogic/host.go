@@ -19,8 +19,10 @@ type HostConfig struct {
 	// Host.Allow adds others. Compiling a stranger's binary belongs behind the
 	// admission of modules, so nothing else runs.
 	Allow [][32]byte
-	// CompileCacheDir keeps compiled code between runs; empty means none. What
-	// lies in it is executed as native code: it must be as private as the binary.
+	// CompileCacheDir keeps rewritten and compiled code between runs; empty means
+	// none. What lies in it is executed as native code, without being checked
+	// again: it must be as private as the binary, and is never copied to another
+	// machine.
 	CompileCacheDir string
 	// FuelPerStep is what a step may cost; 0 means the default of the profile. It
 	// decides which steps end as KindExhausted, so every node and every replay

@@ -61,9 +61,12 @@ func (m *Module) Profile() Profile { return m.profile }
 func (m *Module) Manifest() *Manifest { return m.manifest }
 
 func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *Module, err error) {
-	code, report, err := metered(wasm)
-	if err != nil {
-		return nil, err
+	cache := meteredCache{h.cfg.CompileCacheDir}
+	code, report, known := cache.get(digest)
+	if !known {
+		if code, report, err = metered(wasm); err != nil {
+			return nil, err
+		}
 	}
 	m := &Module{host: h, digest: digest, gone: make(chan struct{}), slots: make(chan *instance, h.cfg.MaxPerModule)}
 	m.globals = append(report.Globals, meter.FuelExport, meter.StackExport)
@@ -89,6 +92,9 @@ func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *M
 	}
 	for range h.cfg.MaxPerModule {
 		m.slots <- nil
+	}
+	if !known {
+		cache.put(digest, code, report)
 	}
 	return m, nil
 }
