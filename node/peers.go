@@ -173,17 +173,17 @@ func (n *Node) servePeer(ctx context.Context, peer transport.Identity, method st
 			err = errors.New("the call panicked")
 		}
 	}()
+	// The transport lets operators' certificates call too. These methods trust
+	// what the caller says of principals and persons, so they are for nodes.
+	if peer.Role != transport.RoleNode {
+		return nil, &transport.CodeError{Code: transport.CodeNoHandler, Err: fmt.Errorf("method %q is not for a %s", method, peer.Role)}
+	}
 	switch method {
 	case methodForward:
 		return n.router.ServeForwarded(ctx, body)
 	case methodClock:
 		return proto.Marshal(&edgereelv1.ClockReply{Version: peerVersion, UnixMs: n.now().UnixMilli(), LedgerVersion: uint32(wallet.Version)})
 	case registry.MethodCommand:
-		// Operators' certificates reach calls too; what persons ask for comes
-		// through the studios' service.
-		if peer.Role != transport.RoleNode {
-			return nil, &transport.CodeError{Code: transport.CodeNoHandler, Err: fmt.Errorf("the registry takes no commands from a %s", peer.Role)}
-		}
 		return n.registry.ServeCommand(ctx, body)
 	case registry.MethodState:
 		return n.registry.ServeState(body)
