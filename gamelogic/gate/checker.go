@@ -37,6 +37,7 @@ type modeState struct {
 	exact  *proof.ExactResult // nil: not countable
 	cells  []cell             // what wins are expected, nil: unknown
 	source string             // of cells: "exact" or "par"
+	agrees bool               // the simulation with cells
 	tally  *tally             // of the simulation, nil: not played
 }
 

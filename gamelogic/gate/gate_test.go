@@ -139,6 +139,11 @@ func TestCheck_ReferenceGames(t *testing.T) {
 		if !r.Passed() {
 			t.Errorf("%s fails: %+v", game, r.Failures())
 		}
+		for _, m := range r.Modes {
+			if d := m.Distribution; d == nil || d.Source != map[bool]string{true: "exact", false: "par"}[m.Exact.Countable] {
+				t.Errorf("%s: the distribution of mode %s is %+v", game, m.Mode, d)
+			}
+		}
 		var page, text bytes.Buffer
 		if err := errors.Join(r.WriteHTML(&page), r.WriteText(&text)); err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ func (c *checker) judgeAll(ctx context.Context) error {
 		}
 		c.budgets(s, r)
 		c.topAward(s, r)
-		r.Distribution = s.distribution(r.CostMinor)
+		r.Distribution = s.distribution(c.sheetMode(s), r.CostMinor, r.StakeMinor)
 	}
 	c.tell(StageFigures, total, total)
 	return nil

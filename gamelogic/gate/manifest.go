@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 
 	"github.com/edgereel/edgereel/gamelogic"
@@ -101,6 +102,7 @@ func (c *checker) sheet() {
 		c.same(x.Name, "max_win_x", fmt.Sprint(f.MaxWinX), fmt.Sprint(x.MaxWinX))
 		c.sameDecimal(x.Name, "rtp", f.RTP, x.RTP)
 		c.sameDecimal(x.Name, "hit_frequency", f.HitFrequency, x.HitFrequency)
+		c.addsUp(x, f)
 	}
 	if len(c.r.Checks) == before {
 		c.add(StagePAR, "par", "", Pass, nil, "the PAR sheet is that of the module: every figure of the manifest is the same in both")
@@ -128,4 +130,23 @@ func (c *checker) mismatch(mode, key, sheet, module string) {
 	}
 	c.add(StagePAR, "par-mismatch", mode, Fail, []Figure{{"par", sheet}, {"manifest", module}},
 		"the PAR sheet does not match the module: %s%s is %q in the sheet and %q in the manifest", key, where, sheet, module)
+}
+
+// addsUp holds a sheet's distribution to the figures beside it.
+func (c *checker) addsUp(x gamelogic.Mode, f *PARMode) {
+	if len(f.Distribution) == 0 {
+		return
+	}
+	sum, mean := new(big.Rat), new(big.Rat)
+	for _, one := range cellsOf(f) {
+		sum.Add(sum, one.probability)
+		mean.Add(mean, new(big.Rat).Mul(one.probability, one.win))
+	}
+	mean.Quo(mean, big.NewRat(x.CostX100, 100))
+	if d := float(sum) - 1; math.Abs(d) > 1e-6 {
+		c.add(StagePAR, "par-sum", x.Name, Fail, []Figure{{"sum", show(sum)}}, "the PAR sheet contradicts itself: the probabilities of mode %q add up to %s", x.Name, show(sum))
+	} else if rtp, ok := decimal(f.RTP); ok && math.Abs(float(mean)-float(rtp)) > 1e-4 {
+		c.add(StagePAR, "par-mean", x.Name, Fail, []Figure{{"rtp", f.RTP}, {"mean", show(mean)}},
+			"the PAR sheet contradicts itself: the wins of mode %q come to a return of %s, the sheet says %s", x.Name, show(mean), f.RTP)
+	}
 }

@@ -108,6 +108,8 @@ func TestCheck_Sheet(t *testing.T) {
 		"deviation":     {`"sd":"0.5"`, `"sd":"0.4"`, "par-sd", "0.4"},
 		"top win":       {`"top_win_x":"1"`, `"top_win_x":"2"`, "par-top-win", "1.0"},
 		"prize":         {`"probability":"5e-1"`, `"probability":"0.4"`, "par-distribution", "the win of 1 stakes"},
+		"sum":           {`{"win_x":"0","probability":"0.5"}`, `{"win_x":"0","probability":"0.4"}`, "par-sum", "add up to 0.900"},
+		"mean":          {`"win_x":"1"`, `"win_x":"0.9"`, "par-mean", "a return of 0.450"},
 		"share above 1": {`"probability":"5e-1"`, `"probability":"5"`, "par", "above 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

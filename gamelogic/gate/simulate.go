@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math"
+	"math/big"
 	"slices"
 	"sync"
 
@@ -132,8 +133,9 @@ func (t *tally) convergence(cost float64) []Checkpoint {
 	return list
 }
 
-// distribution of what was seen, or what is known.
-func (s *modeState) distribution(costMinor int64) *Distribution {
+// distribution is the exact one, that of a sheet the simulation agrees with (it
+// knows what is too rare to be seen), or what was seen.
+func (s *modeState) distribution(p *PARMode, costMinor, stakeMinor int64) *Distribution {
 	d := &Distribution{CostMinor: costMinor}
 	switch {
 	case s.exact != nil && s.exact.Wins != nil:
@@ -141,6 +143,8 @@ func (s *modeState) distribution(costMinor int64) *Distribution {
 		for _, w := range s.exact.Wins {
 			d.Points = append(d.Points, Point{WinMinor: w.WinMinor, Probability: float(w.Probability), Num: w.Probability.Num().String(), Den: w.Probability.Denom().String()})
 		}
+	case p != nil && s.agrees && s.fromSheet(d, p, stakeMinor):
+		return d
 	case s.tally != nil:
 		d.Source = "simulated"
 		for win, n := range s.tally.wins {
@@ -152,6 +156,26 @@ func (s *modeState) distribution(costMinor int64) *Distribution {
 	}
 	d.merge()
 	return d
+}
+
+// fromSheet takes a sheet's prizes; ranges stand at their average.
+func (s *modeState) fromSheet(d *Distribution, p *PARMode, stakeMinor int64) bool {
+	if len(p.Distribution) == 0 {
+		return false
+	}
+	d.Source = "par"
+	for _, one := range cellsOf(p) {
+		win := float(new(big.Rat).Mul(one.win, new(big.Rat).SetInt64(stakeMinor)))
+		point := Point{WinMinor: int64(math.Round(win)), Probability: float(one.probability)}
+		d.Merged = d.Merged || !one.single
+		if last := len(d.Points) - 1; last >= 0 && d.Points[last].WinMinor == point.WinMinor {
+			d.Points[last].Probability += point.Probability
+			continue
+		}
+		d.Points = append(d.Points, point)
+	}
+	d.merge()
+	return true
 }
 
 func compare(a, b int64) int {

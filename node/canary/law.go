@@ -87,7 +87,7 @@ func lawOf(r *gate.Report, m *gate.Mode) (*Law, error) {
 		law.Best, _ = best.Float64()
 		law.Worst, _ = worst.Float64()
 		law.Choice = true
-	case m.Exact == nil && offersChoice(r.Manifest):
+	case (m.Exact == nil || !m.Exact.Countable) && offersChoice(r.Manifest):
 		return nil, nil
 	}
 	return law, nil
