@@ -22,6 +22,7 @@ import (
 	"github.com/edgereel/edgereel/node/leader"
 	"github.com/edgereel/edgereel/node/rounds"
 	"github.com/edgereel/edgereel/node/seeds"
+	"github.com/edgereel/edgereel/storage"
 	"github.com/edgereel/edgereel/wallet"
 )
 
@@ -271,4 +272,40 @@ func readAll(t *testing.T, client edgereelv1connect.AuditServiceClient, from, to
 		t.Error(err)
 	}
 	return entries
+}
+
+// TestReplay_OtherBudget: a verifier that would hold a module to another meter
+// or fuel than the shard says so, instead of finding fault with the rounds.
+func TestReplay_OtherBudget(t *testing.T) {
+	p := newPlayed(t)
+	for fuel, want := range map[uint64]string{0: "", 1: "another budget"} {
+		r := audit.NewReplayer(rounds.Hosted{Host: p.Host}, p.Ring)
+		release := &wallet.Release{}
+		checks, told := 0, ""
+		err := p.Scan(1, p.last, func(rec storage.Record) error {
+			if checks == 0 {
+				// Before the first step the registry speaks of every module.
+				for _, m := range p.Modules {
+					release.Live = rounds.Build(m)
+					release.Live.FuelPerStep += fuel
+					if _, err := r.Next(rec.Seq, wallet.EncodeOp(release), rec.Result); err != nil {
+						return err
+					}
+				}
+			}
+			check, err := r.Next(rec.Seq, rec.Input, rec.Result)
+			if err != nil || check == nil {
+				return err
+			}
+			checks++
+			told = check(t.Context())
+			if (told == "") != (want == "") || !strings.Contains(told, want) {
+				t.Errorf("fuel +%d: record %d: %q, want %q", fuel, rec.Seq, told, want)
+			}
+			return nil
+		})
+		if err != nil || checks == 0 {
+			t.Errorf("%d checks, %v", checks, err)
+		}
+	}
 }

@@ -49,6 +49,13 @@ type Replayer struct {
 	modules  rounds.Modules
 	seeds    Seeds
 	sessions map[wallet.Ref]*session
+	// budgets are what releases hold modules to; a shard never changes one.
+	budgets map[wallet.Hash]budget
+}
+
+type budget struct {
+	meter uint16
+	fuel  uint64
 }
 
 // session is what replaying needs of a game session.
@@ -72,7 +79,7 @@ type round struct {
 
 // NewReplayer starts before the first record of a journal.
 func NewReplayer(modules rounds.Modules, seeds Seeds) *Replayer {
-	return &Replayer{modules: modules, seeds: seeds, sessions: map[wallet.Ref]*session{}}
+	return &Replayer{modules: modules, seeds: seeds, sessions: map[wallet.Ref]*session{}, budgets: map[wallet.Hash]budget{}}
 }
 
 // Unrevealed counts the game steps from a sequence on whose seed is sealed.
@@ -112,6 +119,11 @@ func (p *Replayer) Next(seq uint64, input, result []byte) (func(context.Context)
 		if s := p.sessions[wallet.Ref{Wallet: o.Wallet, Number: res.Session}]; s != nil && res.Resolved {
 			s.round = nil
 		}
+	case *wallet.Release:
+		p.budgets[o.Live.Digest] = budget{o.Live.MeterVersion, o.Live.FuelPerStep}
+		if o.Canary != nil {
+			p.budgets[o.Canary.Digest] = budget{o.Canary.MeterVersion, o.Canary.FuelPerStep}
+		}
 	case *wallet.Play:
 		return p.step(seq, o.PlayRequest, o.Basis, op, o)
 	case *wallet.Incident:
@@ -142,6 +154,7 @@ func (p *Replayer) step(seq uint64, req wallet.PlayRequest, basis wallet.Basis, 
 	ev := wallet.Evaluation{
 		Basis: basis, ModeID: r.mode.ID, StakeMinor: r.stake, WonMinor: r.won, State: r.state, ClientSeed: s.clientSeed,
 		Sealed: s.sealed, KeyID: s.keyID, Algorithm: s.algorithm, SessionRef: ref,
+		MeterVersion: p.budgets[basis.Digest].meter, FuelPerStep: p.budgets[basis.Digest].fuel,
 	}
 	if play != nil {
 		s.round = nil

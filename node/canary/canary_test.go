@@ -235,7 +235,7 @@ func TestLooks(t *testing.T) {
 func TestWatch_HealthyMillion(t *testing.T) {
 	for name, g := range map[string]game{"lines": lines(1), "volatile": volatile, "even": {{200, 0.48}}} {
 		l := g.law(t)
-		for seed := range uint64(200) {
+		for seed := range uint64(100) {
 			w := canary.NewWatch(module, map[string]*canary.Law{"base": l}, 0)
 			if at := alarmed(g, w, seed, 1_000_000); at != 0 {
 				t.Errorf("%s, seed %d: alarm at %d rounds", name, seed, at)
