@@ -282,6 +282,7 @@ func (l *layout) nodeConfig(i int) config.Config {
 			shard.Voters = append(shard.Voters, voter.node)
 		}
 		c.Shards = append(c.Shards, shard)
+		c.Registry.Voters = append(c.Registry.Voters, s.node)
 	}
 	return c
 }
