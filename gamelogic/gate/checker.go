@@ -102,7 +102,7 @@ func (c *checker) stages(ctx context.Context) error {
 	}
 	c.manifest()
 	c.sheet()
-	for _, stage := range []func(context.Context) error{c.determinism, c.stakes, c.fuzz, c.exact, c.simulate, c.judgeAll} {
+	for _, stage := range []func(context.Context) error{c.determinism, c.advice, c.stakes, c.fuzz, c.exact, c.simulate, c.judgeAll} {
 		c.done = 0
 		if err := stage(ctx); err != nil {
 			return err

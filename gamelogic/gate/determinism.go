@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/edgereel/edgereel/gamelogic"
 )
@@ -144,4 +145,45 @@ func (c *checker) shuffled(ctx context.Context, _ effort, done, total uint64) (u
 	}
 	c.add(StageDeterminism, "shuffled", "", Pass, nil, "%d steps come out the same in two other orders, in an instance that is not restored", len(c.corpus))
 	return done, nil
+}
+
+// adviceSteps are asked for the module's strategy twice.
+const adviceSteps = 500
+
+// advice asks for the declared strategy where a round stands open, in pooled
+// instances and in one that is not restored: it has to be a function of the
+// state, and something that can be done.
+func (c *checker) advice(ctx context.Context) error {
+	if c.m == nil || !c.m.Advises() {
+		return nil
+	}
+	sim, err := c.m.NewSimulator(ctx)
+	if err != nil {
+		return err
+	}
+	defer sim.Close()
+	n := 0
+	for _, s := range c.corpus {
+		if s.out.Closed || n == adviceSteps {
+			continue
+		}
+		st := gamelogic.Step{Mode: s.step.Mode, StakeMinor: s.step.StakeMinor, State: s.out.State, WonMinor: s.step.WonMinor + s.out.WinMinor}
+		action, choice, err := c.m.Advise(ctx, st, s.out.NextActions)
+		if err := blame(ctx, err); err != nil {
+			return err
+		}
+		if err != nil {
+			c.add(StageDeterminism, "advice", st.Mode, Fail, nil, "the declared strategy has no answer that can be played in state %q: %v", fmt.Sprintf("%x", st.State), err)
+			return nil
+		}
+		again, other, err := sim.Advise(st, s.out.NextActions)
+		if err != nil || again != action || other != choice {
+			c.add(StageDeterminism, "advice", st.Mode, Fail, nil, "hidden state: the declared strategy in state %q is %q, choice %d, and behind other questions %q, choice %d (%v)",
+				fmt.Sprintf("%x", st.State), action, choice, again, other, err)
+			return nil
+		}
+		n++
+	}
+	c.add(StageDeterminism, "advice", "", Pass, nil, "the declared strategy gives the same answer twice in %d open rounds", n)
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 
 	"github.com/edgereel/edgereel/gamelogic"
 )
@@ -131,12 +132,23 @@ func (c *checker) maxWin(s *modeState, r *Mode) {
 	}
 	figures := []Figure{{"declared", fmt.Sprint(s.mode.MaxWinX)}, {"seen", fmt.Sprintf("%.4f", r.Simulated.MaxWinX)}}
 	if p := c.sheetMode(s); p != nil {
-		if top, ok := decimal(p.TopWinX); ok && (top.Cmp(declared) > 0 || new(big.Rat).Add(top, big.NewRat(1, 1)).Cmp(declared) <= 0) {
+		// The sheet's is that of the declared strategy: other choices may win more.
+		below := func(top *big.Rat) bool {
+			return new(big.Rat).Add(top, big.NewRat(1, 1)).Cmp(declared) <= 0 && !c.offersChoice()
+		}
+		if top, ok := decimal(p.TopWinX); ok && (top.Cmp(declared) > 0 || below(top)) {
 			c.add(StageFigures, "max-win", name, Fail, figures, "mode %q declares a maximum of %d stakes, the PAR sheet's greatest win pays %s", name, s.mode.MaxWinX, p.TopWinX)
 			return
 		}
 	}
 	c.add(StageFigures, "max-win", name, Pass, figures, "the greatest win of mode %q that was seen pays %.4f stakes, declared %d and never passed", name, r.Simulated.MaxWinX, s.mode.MaxWinX)
+}
+
+// offersChoice tells whether a player may have anything to decide: the first
+// action opens a round, with one more there is nothing to choose between.
+func (c *checker) offersChoice() bool {
+	actions := c.game.Manifest().Actions
+	return len(actions) > 2 || slices.ContainsFunc(actions, func(a gamelogic.Action) bool { return a.Choices > 1 })
 }
 
 // budgets says how near a mode comes to what ends a step as an incident.

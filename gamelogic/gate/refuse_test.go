@@ -171,6 +171,27 @@ func TestCheck_Behaviour(t *testing.T) {
 	}
 }
 
+// A strategy that is not a function of the state, and one that cannot be played.
+func TestCheck_Advice(t *testing.T) {
+	picks := tiny.If(tiny.Load(tiny.StateLength),
+		tiny.If(tiny.Equal(tiny.Load(tiny.State), tiny.I32(5)), tiny.If(tiny.Equal(tiny.Load(tiny.Action), tiny.I32(2)), tiny.Close(tiny.Draw(2)), tiny.I32(-4)), tiny.I32(-3)),
+		tiny.If(tiny.Equal(tiny.Load(tiny.Action), tiny.I32(1)), tiny.Open(tiny.I32(0), tiny.I32(5), 1<<2), tiny.I32(-4)))
+	game := func(advice []byte) []byte {
+		g := coin()
+		g.Play, g.Advise = picks, advice
+		g.Manifest.MaxState, g.Manifest.Actions = 4, tiny.New().Manifest.Actions
+		g.Manifest.Actions[1].Choices = 2
+		return g.Build()
+	}
+	if r := check(t, game(tiny.I32(2)), coinPAR); !r.Passed() || !r.Modes[0].Exact.DeclaredByGame {
+		t.Errorf("advice to take the first choice: %+v", r.Failures())
+	}
+	fails(t, check(t, game(tiny.I32(2<<5|2)), coinPAR), "advice", "choice 2")
+	fails(t, check(t, game(tiny.I32(1)), coinPAR), "advice", "not offered")
+	fickle := tiny.Join(tiny.SetGlobal(tiny.Add(tiny.Global(), tiny.I32(1))), tiny.If(tiny.Equal(tiny.Global(), tiny.I32(1)), tiny.I32(2), tiny.I32(1<<5|2)))
+	fails(t, check(t, game(fickle), coinPAR), "advice", "hidden state")
+}
+
 func TestCheck_Floor(t *testing.T) {
 	r := check(t, coin().Build(), coinPAR, func(c *gate.Config) { c.FloorRTP = "0.85" })
 	fails(t, r, "floor-declared", "under the floor of 0.85")
