@@ -96,21 +96,45 @@ func (c *cluster) openStudio(ctx context.Context) error {
 }
 
 // awaitReleases waits until the registry has recorded the games of the program,
-// which its first leader does.
+// which its first leader does, and every node has heard of it.
 func (c *cluster) awaitReleases(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		found, err := c.client.Studio(c.file.OperatorToken).Releases(ctx, "")
-		if err == nil && len(found.GetReleases()) > 0 {
+		err := c.lookForReleases(ctx)
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("the registry knows no games: %w", context.Cause(ctx)), err)
+			return errors.Join(context.Cause(ctx), err)
 		}
 	}
+}
+
+func (c *cluster) lookForReleases(ctx context.Context) error {
+	found, err := c.client.Studio(c.file.OperatorToken).Releases(ctx, "")
+	if err != nil {
+		return err
+	}
+	if len(found.GetReleases()) == 0 {
+		return errors.New("the registry knows no games")
+	}
+	for _, s := range sites {
+		node, err := c.client.Node(s.node, c.file.OperatorToken)
+		if err != nil {
+			return err
+		}
+		status, err := node.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if at := status.GetRegistry().GetRegistrySeq(); at < found.GetRegistrySeq() {
+			return fmt.Errorf("%s has heard of %d of %d steps of the registry", s.node, at, found.GetRegistrySeq())
+		}
+	}
+	return nil
 }
 
 func (c *cluster) openClient(ctx context.Context) error {
