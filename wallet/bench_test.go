@@ -44,6 +44,15 @@ func BenchmarkShard_Apply(b *testing.B) {
 			}
 		})
 	}
+	b.Run("canary choice", func(b *testing.B) {
+		b.ReportAllocs()
+		in := 0
+		for i := range b.N {
+			if wallet.InCanary(wallet.ID{byte(i)}, "lines", canaryDigest, 500) {
+				in++
+			}
+		}
+	})
 	b.Run("tally", func(b *testing.B) {
 		s := releasedWorld(b).s
 		b.ReportAllocs()

@@ -31,12 +31,10 @@ const ShareAll = 10_000
 // on nothing but its arguments, so that a wallet stays with its build while the
 // share stands, and one that is in stays in while the share grows.
 func InCanary(wallet ID, game string, canary Hash, shareX10000 uint32) bool {
-	w := writer{b: make([]byte, 0, 128)}
-	w.byte(domainCanary)
-	w.id(wallet)
-	w.hash(canary)
-	w.string(game)
-	sum := sha256.Sum256(w.b)
+	b := append(make([]byte, 0, 128), domainCanary)
+	b = append(b, wallet[:]...)
+	b = append(b, canary[:]...)
+	sum := sha256.Sum256(append(b, game...))
 	// 2^64 mod 10,000 favours some residues by less than 10^-15.
 	return binary.BigEndian.Uint64(sum[:8])%ShareAll < uint64(shareX10000)
 }
