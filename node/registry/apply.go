@@ -17,8 +17,11 @@ type editing struct {
 // Apply gives the state after an operation, and what it did. A refusal gives
 // the same state back.
 func (s *State) Apply(op *Op) (*State, Result) {
-	if seq, ok := s.known[op.ID]; ok && op.ID != "" {
-		return s, Result{Seq: seq, Repeated: true}
+	if before, ok := s.known[op.ID]; ok {
+		if before.Sum != op.sum() {
+			return s, Result{Seq: s.seq, Refusal: refuse(CodeIDReused, "Use an id of its own for every operation.", "operation %s was another one before", op.ID)}
+		}
+		return s, Result{Seq: before.Seq, Repeated: true}
 	}
 	e := &editing{State: s.copy(), op: op}
 	e.seq++
@@ -39,8 +42,9 @@ func (s *State) copy() *State {
 }
 
 func (e *editing) remember() {
-	e.recent = append(e.recent, applied{ID: e.op.ID, Seq: e.seq})
-	e.known[e.op.ID] = e.seq
+	a := applied{ID: e.op.ID, Seq: e.seq, Sum: e.op.sum()}
+	e.recent = append(e.recent, a)
+	e.known[a.ID] = a
 	if len(e.recent) > rememberedOps {
 		delete(e.known, e.recent[0].ID)
 		e.recent = e.recent[1:]

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,6 +86,15 @@ func (op *Op) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode registry operation: %w", err)
 	}
 	return b, nil
+}
+
+// sum is a digest of everything but the leader's stamp.
+func (op *Op) sum() Digest {
+	c := *op
+	c.AtMS = 0
+	// An operation that was decoded can be encoded.
+	b, _ := c.Encode()
+	return sha256.Sum256(b)
 }
 
 // DecodeOp reads an operation; anything unknown in it is refused.
@@ -174,6 +184,7 @@ const (
 	CodeSamePerson     Code = "second_person_required"
 	CodeStale          Code = "stale"
 	CodeTooMany        Code = "too_many"
+	CodeIDReused       Code = "id_reused"
 )
 
 // Refusal is a decision against an operation: nothing changed.

@@ -22,17 +22,19 @@ type State struct {
 	games   map[string]*Game
 	// recent are the last applied operations, oldest first.
 	recent []applied
-	known  map[string]uint64
+	known  map[string]applied
 }
 
 type applied struct {
 	ID  string `json:"id"`
 	Seq uint64 `json:"seq"`
+	// Sum tells a repeat from another operation of the same id.
+	Sum Digest `json:"sum"`
 }
 
 // NewState is the empty registry.
 func NewState() *State {
-	return &State{studios: map[string]*Studio{}, games: map[string]*Game{}, known: map[string]uint64{}}
+	return &State{studios: map[string]*Studio{}, games: map[string]*Game{}, known: map[string]applied{}}
 }
 
 // Seq counts the applied operations.
@@ -242,7 +244,7 @@ func Restore(b []byte) (*State, error) {
 		s.games[g.ID] = g
 	}
 	for _, a := range doc.Recent {
-		s.known[a.ID] = a.Seq
+		s.known[a.ID] = a
 	}
 	return s, nil
 }

@@ -34,7 +34,7 @@ func (d *desk) do(person string, op registry.Op) registry.Result {
 	return res
 }
 
-func (d *desk) must(t *testing.T, person string, op registry.Op) {
+func (d *desk) must(t testing.TB, person string, op registry.Op) {
 	t.Helper()
 	if res := d.do(person, op); res.Refusal != nil {
 		t.Fatal(res.Refusal)
@@ -75,7 +75,8 @@ func push(r registry.Release) registry.Op {
 	return registry.Op{Draft: &registry.DraftOp{Release: r}}
 }
 
-func (d *desk) verdict(game string, n byte, passed bool) registry.Op {
+func (d *desk) verdict(n byte, passed bool) registry.Op {
+	const game = "reels"
 	version := fmt.Sprintf("1.%d.0", n)
 	attempt := ""
 	if r := d.state.Release(game, version); r != nil {
@@ -93,10 +94,10 @@ func move(game string, n byte, to registry.Phase) registry.Op {
 }
 
 // approved takes a release from its push to its approval.
-func (d *desk) approved(t *testing.T, n byte) {
+func (d *desk) approved(t testing.TB, n byte) {
 	t.Helper()
 	d.must(t, "ann", push(release("reels", n)))
-	d.must(t, "gate", d.verdict("reels", n, true))
+	d.must(t, "gate", d.verdict(n, true))
 	d.must(t, "ben", move("reels", n, registry.Approved))
 }
 
@@ -229,15 +230,15 @@ func TestState_Refuses(t *testing.T) {
 	d.refused(t, "ben", move("wheels", 1, registry.Approved), registry.CodeUnknownGame)
 	d.refused(t, "ben", move("reels", 9, registry.Approved), registry.CodeUnknownVersion)
 	d.refused(t, "ben", move("reels", 1, registry.Checked), registry.CodeInvalid)
-	old := d.verdict("reels", 1, true)
+	old := d.verdict(1, true)
 	d.must(t, "ann", push(release("reels", 1))) // the check was interrupted
 	d.refused(t, "gate", old, registry.CodeStale)
-	d.must(t, "gate", d.verdict("reels", 1, false))
+	d.must(t, "gate", d.verdict(1, false))
 	d.refused(t, "ben", move("reels", 1, registry.Approved), registry.CodeWrongState)
 	d.must(t, "ann", push(release("reels", 1))) // corrected
-	d.must(t, "gate", d.verdict("reels", 1, true))
+	d.must(t, "gate", d.verdict(1, true))
 	d.refused(t, "ann", push(release("reels", 1)), registry.CodeVersionExists)
-	d.refused(t, "gate", d.verdict("reels", 1, true), registry.CodeWrongState)
+	d.refused(t, "gate", d.verdict(1, true), registry.CodeWrongState)
 	d.refused(t, "ann", move("reels", 1, registry.Approved), registry.CodeSamePerson)
 	d.refused(t, "ben", move("reels", 1, registry.Live), registry.CodeWrongState)
 	d.must(t, "ben", move("reels", 1, registry.Approved))
@@ -271,7 +272,7 @@ func TestState_RevokedKey(t *testing.T) {
 	d.approved(t, 2)
 	d.must(t, "ben", move("reels", 2, registry.Live))
 	d.must(t, "ann", push(release("reels", 3)))
-	d.must(t, "gate", d.verdict("reels", 3, true))
+	d.must(t, "gate", d.verdict(3, true))
 	d.must(t, "root", registry.Op{RevokeKey: &registry.RevokeKey{Studio: "acme", KeyID: registry.KeyID(key(1))}})
 	d.refused(t, "root", registry.Op{RevokeKey: &registry.RevokeKey{Studio: "acme", KeyID: registry.KeyID(key(1))}}, registry.CodeKeyRevoked)
 	d.refused(t, "root", addKey("acme", 1), registry.CodeKeyRevoked)
@@ -293,7 +294,7 @@ func TestState_ChangedReturn(t *testing.T) {
 	other.Modes = []registry.Mode{{Name: "base", CostX100: 100, RTP: "0.94", MaxWinX: 5000}}
 	// While nobody played it, it is no game yet.
 	d.must(t, "ann", push(other))
-	d.must(t, "gate", d.verdict("reels", 2, true))
+	d.must(t, "gate", d.verdict(2, true))
 	d.must(t, "ben", move("reels", 2, registry.Approved))
 	d.approved(t, 1)
 	d.must(t, "ben", move("reels", 1, registry.Canary))
@@ -312,6 +313,25 @@ func TestState_ChangedReturn(t *testing.T) {
 	cousin.Family, cousin.Variant = "reels", ""
 	cousin.Modes = other.Modes
 	d.refused(t, "ann", push(cousin), registry.CodeRTPChanged)
+}
+
+// TestState_FirstVersionInCanary: nobody else can play it, and taking it back
+// leaves nothing.
+func TestState_FirstVersionInCanary(t *testing.T) {
+	d := newDesk()
+	d.must(t, "root", addKey("acme", 1))
+	d.approved(t, 1)
+	d.must(t, "ben", move("reels", 1, registry.Canary))
+	if got := d.desired(); got != "- canary 1.1.0 of 500" {
+		t.Errorf("shards should run %q", got)
+	}
+	d.must(t, "watch", move("reels", 1, registry.RolledBack))
+	if got := d.desired(); got != "- off" {
+		t.Errorf("shards should run %q", got)
+	}
+	if hold := d.state.Hold(); len(hold.Modules) != 1 || len(hold.Blobs) != 4 {
+		t.Errorf("nodes should hold %+v", hold)
+	}
 }
 
 func TestState_Found(t *testing.T) {
@@ -345,6 +365,17 @@ func TestState_RepeatIsAppliedOnce(t *testing.T) {
 	again, repeat := first.Apply(&op)
 	if res.Refusal != nil || again != first || !repeat.Repeated || repeat.Seq != res.Seq {
 		t.Fatalf("%+v, then %+v", res, repeat)
+	}
+	// Another leader stamps the repeat anew.
+	later := op
+	later.AtMS += 5000
+	if _, repeat = first.Apply(&later); !repeat.Repeated {
+		t.Errorf("a repeat with another stamp: %+v", repeat)
+	}
+	other := addKey("acme", 2)
+	other.ID, other.Person = "same", "root"
+	if again, res = first.Apply(&other); res.Refusal == nil || res.Refusal.Code != registry.CodeIDReused || again != first {
+		t.Errorf("another operation of the same id: %+v", res)
 	}
 }
 
@@ -427,7 +458,7 @@ func TestState_Model(t *testing.T) {
 	})
 }
 
-func snapshot(t rapid.TB, s *registry.State) []byte {
+func snapshot(t interface{ Fatal(args ...any) }, s *registry.State) []byte {
 	b, err := s.Snapshot()
 	if err != nil {
 		t.Fatal(err)
@@ -480,21 +511,21 @@ func holds(t *rapid.T, s *registry.State) {
 }
 
 // golden is a state that uses every field.
-func golden(t *testing.T) (*registry.State, []registry.Op) {
+func golden(t testing.TB) (*registry.State, []registry.Op) {
 	t.Helper()
 	d := newDesk()
 	d.must(t, "root", addKey("acme", 1))
 	first := release("reels", 1)
 	first.Family, first.Variant = "reels", "96"
 	d.must(t, "ann", push(first))
-	d.must(t, "gate", d.verdict("reels", 1, true))
+	d.must(t, "gate", d.verdict(1, true))
 	d.must(t, "ben", move("reels", 1, registry.Approved))
 	d.must(t, "ben", move("reels", 1, registry.Live))
 	d.approved(t, 2)
 	d.must(t, "ben", move("reels", 2, registry.Canary))
 	d.must(t, "root", registry.Op{RevokeKey: &registry.RevokeKey{Studio: "acme", KeyID: registry.KeyID(key(1))}})
 	ops := []registry.Op{
-		addKey("acme", 1), push(first), d.verdict("reels", 1, true), move("reels", 2, registry.Canary),
+		addKey("acme", 1), push(first), d.verdict(1, true), move("reels", 2, registry.Canary),
 		{RevokeKey: &registry.RevokeKey{Studio: "acme", KeyID: registry.KeyID(key(1))}},
 		{Found: &registry.Found{Releases: []registry.Release{first}}},
 	}
@@ -548,6 +579,37 @@ func TestGolden(t *testing.T) {
 			t.Errorf("read back: %+v, %v", op, err)
 		}
 	}
+}
+
+// FuzzApply gives the state operations of any form: it decides, does not break,
+// and stays a state that can be stored.
+func FuzzApply(f *testing.F) {
+	state, ops := golden(f)
+	for i := range ops {
+		b, err := ops[i].Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		op, err := registry.DecodeOp(b)
+		if err != nil {
+			return
+		}
+		next, res := state.Apply(op)
+		if res.Refusal != nil && next != state {
+			t.Fatalf("a refusal changed the state: %+v", res.Refusal)
+		}
+		snap := snapshot(t, next)
+		back, err := registry.Restore(snap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(snapshot(t, back), snap) {
+			t.Fatal("the state is stored in two ways")
+		}
+	})
 }
 
 func TestCodec_Refuses(t *testing.T) {
