@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/edgereel/edgereel/cmd/edgereel/internal/studio"
 )
@@ -112,10 +114,10 @@ func TestTry_Watch(t *testing.T) {
 	defer cancel()
 	read, write := io.Pipe()
 	ended := make(chan int, 1)
+	said := &spoken{}
 	go func() {
-		var errs bytes.Buffer
 		ended <- Main(ctx, []string{"studio", "try", module, "--watch", dir, "--build", "cp " + source + " " + module, "--until", "win", "--json"},
-			strings.NewReader(""), write, &errs)
+			strings.NewReader(""), write, said)
 		write.CloseWithError(io.EOF)
 	}()
 	decode := json.NewDecoder(read)
@@ -136,6 +138,15 @@ func TestTry_Watch(t *testing.T) {
 		}
 	}
 	next(&first)
+	// What cannot be built or played changes nothing on the screen.
+	if err := os.WriteFile(source, []byte("no module"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said.wait(t, "not a WebAssembly 1 binary")
+	if err := os.Remove(source); err != nil {
+		t.Fatal(err)
+	}
+	said.wait(t, "build by")
 	put("94/lantern-ways-94.wasm")
 	next(&second)
 	if first.ModuleDigest == second.ModuleDigest || first.Round != second.Round || !slices.Equal(first.Draws, second.Draws) || len(first.Draws) != 5 {
@@ -183,5 +194,34 @@ func TestTry_Asks(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "which of"); n != 3 {
 		t.Errorf("%d questions, want 3: a respin is nothing to decide", n)
+	}
+}
+
+// spoken keeps what a verb says to a person while it goes on.
+type spoken struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (s *spoken) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text += string(b)
+	return len(b), nil
+}
+
+// wait returns when the words have been said.
+func (s *spoken) wait(t *testing.T, words string) {
+	t.Helper()
+	for range time.Tick(10 * time.Millisecond) {
+		s.mu.Lock()
+		text := s.text
+		s.mu.Unlock()
+		if strings.Contains(text, words) {
+			return
+		}
+		if t.Context().Err() != nil {
+			t.Fatalf("it said %q, want %q", text, words)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package studio
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,32 +19,53 @@ const watchEvery = 300 * time.Millisecond
 // ends. What does not build or does not play is said, and the next change is
 // waited for.
 func (x *tried) watch(ctx context.Context) error {
-	log := &drawLog{}
+	log, last, again := &drawLog{}, [32]byte{}, false
 	for {
 		before, err := x.stamp()
 		if err != nil {
 			return err
 		}
-		err = x.build(ctx)
-		if err == nil {
-			err = x.once(ctx, log)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil //nolint:nilerr // the way to end it
-		case errors.Is(err, ErrFlag), errors.Is(err, ErrUsage), errors.Is(err, ErrNoCompiler):
-			return err // no change of a file helps
-		case err != nil && !errors.Is(err, ErrNo):
-			x.p.say("%v", err)
-		}
-		x.p.say("waiting for a change in %s", x.Watch)
-		if err := x.change(ctx, before); err != nil {
+		if err := x.renew(ctx, log, &last); err != nil || ctx.Err() != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // likewise
+		after, err := x.stamp()
+		if err != nil {
+			return err
+		}
+		// What changed meanwhile may be an edit, which a build has to see, or what
+		// every build writes, which it must not see for ever.
+		if again = after != before && !again; again {
+			continue
+		}
+		x.p.say("waiting for a change in %s", x.Watch)
+		if err := x.change(ctx, after); err != nil || ctx.Err() != nil {
+			return err
 		}
 	}
+}
+
+// renew builds and plays what came of it, if it is another module than the last
+// one. Its error is one that no change of a file helps; nil when ctx ended.
+func (x *tried) renew(ctx context.Context, log *drawLog, last *[32]byte) error {
+	err := x.build(ctx)
+	if err == nil {
+		var file []byte
+		if file, err = read(x.Module); err == nil {
+			if digest := sha256.Sum256(file); digest != *last {
+				*last = digest
+				err = x.once(ctx, log)
+			}
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil //nolint:nilerr // the way to end it
+	case errors.Is(err, ErrFlag), errors.Is(err, ErrUsage), errors.Is(err, ErrNoCompiler):
+		return err
+	case err != nil && !errors.Is(err, ErrNo):
+		x.p.say("%v", err)
+	}
+	return nil
 }
 
 // findProject tells what is to be built, and by what. A module that is named as
