@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// ErrConfig: the configuration does not ask a question that has an answer.
+// ErrConfig means that the configuration does not ask a question that has an answer.
 var ErrConfig = errors.New("gate: bad configuration")
 
 // Stage is a part of the check, for progress and for grouping.

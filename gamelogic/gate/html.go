@@ -58,8 +58,8 @@ func ranges(m *Mode) []winRange {
 	list := make([]winRange, len(edges))
 	for i, e := range edges {
 		list[i].To = fmt.Sprintf("%g", e)
-		if i > 0 {
-			list[i].From = fmt.Sprintf("%g", edges[i-1])
+		if i+1 < len(list) {
+			list[i+1].From = list[i].To
 		}
 	}
 	for _, p := range m.Distribution.Points {

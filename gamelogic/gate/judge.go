@@ -157,8 +157,10 @@ func (c *checker) budgets(s *modeState, r *Mode) {
 		return
 	}
 	figures := []Figure{
-		{"fuel_max", fmt.Sprint(r.FuelMax)}, {"fuel_budget", fmt.Sprint(c.r.Fuel.PerStep)},
-		{"draws_max", fmt.Sprint(r.DrawsMax)}, {"max_draws", fmt.Sprint(c.game.Manifest().MaxDraws)},
+		{"fuel_max", fmt.Sprint(r.FuelMax)},
+		{"fuel_budget", fmt.Sprint(c.r.Fuel.PerStep)},
+		{"draws_max", fmt.Sprint(r.DrawsMax)},
+		{"max_draws", fmt.Sprint(c.game.Manifest().MaxDraws)},
 	}
 	verdict, word := Pass, "within"
 	if 2*r.FuelMax > c.r.Fuel.PerStep {

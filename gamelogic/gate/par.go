@@ -107,8 +107,17 @@ func ParsePAR(b []byte) (*PAR, error) {
 func (p *PAR) numbers() error {
 	for i, m := range p.Modes {
 		for _, d := range []struct{ key, value string }{
-			{"rtp", m.RTP}, {"rtp_optimal", m.RTPOptimal}, {"rtp_worst", m.RTPWorst}, {"rtp_fraction", m.RTPFraction}, {"hit_frequency", m.HitFrequency}, {"sd", m.SD},
-			{"top_win_x", m.TopWinX}, {"top_win_one_in", m.TopWinOneIn}, {"feature_one_in", m.FeatureOneIn}, {"hit_fraction", m.HitFraction}, {"distribution_total", m.DistributionTotal},
+			{"rtp", m.RTP},
+			{"rtp_optimal", m.RTPOptimal},
+			{"rtp_worst", m.RTPWorst},
+			{"rtp_fraction", m.RTPFraction},
+			{"hit_frequency", m.HitFrequency},
+			{"hit_fraction", m.HitFraction},
+			{"sd", m.SD},
+			{"top_win_x", m.TopWinX},
+			{"top_win_one_in", m.TopWinOneIn},
+			{"feature_one_in", m.FeatureOneIn},
+			{"distribution_total", m.DistributionTotal},
 		} {
 			if _, ok := decimal(d.value); d.value != "" && !ok {
 				return fmt.Errorf("modes[%d].%s: %q is no number", i, d.key, d.value)

@@ -166,13 +166,13 @@ func (s *Step) compare(step int, again *Replayed, m *gamelogic.Manifest) error {
 		}
 	}
 	for _, x := range []struct{ field, recorded, recomputed string }{
-		{"the incident", or(s.Incident, "none"), or(string(again.Incident), "none")},
+		{"the incident", none(s.Incident), none(string(again.Incident))},
 		{"the number of draws", fmt.Sprint(s.Draws), fmt.Sprint(len(again.Draws))},
 		{"the digest of the draws", s.DrawsDigest, hex.EncodeToString(again.DrawsDigest[:])},
 		{"the win", fmt.Sprint(s.WinMinor), fmt.Sprint(again.WinMinor)},
 		{"closed", fmt.Sprint(s.Closed), fmt.Sprint(again.Closed)},
 		{"the mask of next actions", fmt.Sprintf("%#x", s.NextActions), fmt.Sprintf("%#x", mask)},
-		{"the state", or(s.State, "none"), or(hex.EncodeToString(again.State), "none")},
+		{"the state", none(s.State), none(hex.EncodeToString(again.State))},
 	} {
 		if x.recorded != x.recomputed {
 			return &MismatchError{step, x.field, x.recorded, x.recomputed}
@@ -187,9 +187,9 @@ func (s *Step) compare(step int, again *Replayed, m *gamelogic.Manifest) error {
 	return nil
 }
 
-func or(s, instead string) string {
+func none(s string) string {
 	if s == "" {
-		return instead
+		return "none"
 	}
 	return s
 }
