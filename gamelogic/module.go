@@ -31,14 +31,19 @@ type Module struct {
 	fuelPerStep, fuelPerInit int64
 	simulators               int           // open ones; guarded by the host's mu
 	gone                     chan struct{} // closed when Unload begins
-	// slots holds MaxPerModule tokens: an idle instance, or nil for one not
-	// built yet. Whoever took a token owns the instance until it is put back.
-	slots chan *instance
+	// idle and spare hold MaxPerModule tokens together: an instance that waits
+	// for a step, or the right to build one. Whoever took a token owns what is
+	// behind it until it is put back.
+	idle  chan *instance
+	spare chan struct{}
 }
 
 // snapshot is everything a step can change in an instance.
 type snapshot struct {
-	memory  []byte
+	size uint32 // of the memory
+	// blocks are its contents, restoreBlock bytes each. Blocks of zeros, which
+	// most are, are the same one: to compare with it touches little memory.
+	blocks  [][]byte
 	globals []uint64
 }
 
@@ -68,7 +73,8 @@ func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *M
 			return nil, err
 		}
 	}
-	m := &Module{host: h, digest: digest, gone: make(chan struct{}), slots: make(chan *instance, h.cfg.MaxPerModule)}
+	m := &Module{host: h, digest: digest, gone: make(chan struct{})}
+	m.idle, m.spare = make(chan *instance, h.cfg.MaxPerModule), make(chan struct{}, h.cfg.MaxPerModule)
 	m.globals = append(report.Globals, meter.FuelExport, meter.StackExport)
 	m.profile = Profile(report.Profile)
 	m.fuelPerStep, m.fuelPerInit = m.profile.budgets(&h.cfg)
@@ -91,7 +97,7 @@ func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *M
 		return nil, err
 	}
 	for range h.cfg.MaxPerModule {
-		m.slots <- nil
+		m.spare <- struct{}{}
 	}
 	if !known {
 		cache.put(digest, code, report)
@@ -252,7 +258,15 @@ func (in *instance) spent() TrapKind {
 
 func (in *instance) snapshot() snapshot {
 	mem, _ := in.mem.Read(0, in.mem.Size())
-	s := snapshot{memory: bytes.Clone(mem), globals: make([]uint64, len(in.globals))}
+	s := snapshot{size: uint32(len(mem)), globals: make([]uint64, len(in.globals))}
+	zeros := make([]byte, restoreBlock)
+	for at := 0; at < len(mem); at += restoreBlock {
+		block := zeros
+		if b := mem[at : at+restoreBlock]; !bytes.Equal(b, zeros) {
+			block = bytes.Clone(b)
+		}
+		s.blocks = append(s.blocks, block)
+	}
 	for i, g := range in.globals {
 		s.globals[i] = g.Get()
 	}
@@ -262,13 +276,13 @@ func (in *instance) snapshot() snapshot {
 // restore puts the instance back to s, block by block because most of the
 // memory of a small game is never written. False when the memory has grown.
 func (in *instance) restore(s *snapshot) bool {
-	mem, ok := in.mem.Read(0, uint32(len(s.memory)))
+	mem, ok := in.mem.Read(0, s.size)
 	if !ok || in.mem.Size()/pageSize != in.pages {
 		return false
 	}
-	for at := 0; at < len(mem); at += restoreBlock {
-		if a, b := mem[at:at+restoreBlock], s.memory[at:at+restoreBlock]; !bytes.Equal(a, b) {
-			copy(a, b)
+	for i, block := range s.blocks {
+		if b := mem[i*restoreBlock : (i+1)*restoreBlock]; !bytes.Equal(b, block) {
+			copy(b, block)
 		}
 	}
 	for i, g := range in.globals {
@@ -279,7 +293,7 @@ func (in *instance) restore(s *snapshot) bool {
 
 // adopt makes a new instance what another one was at s.
 func (in *instance) adopt(s *snapshot) bool {
-	if n := uint32(len(s.memory)) / pageSize; n > in.pages {
+	if n := s.size / pageSize; n > in.pages {
 		if _, ok := in.mem.Grow(n - in.pages); !ok {
 			return false
 		}
@@ -304,20 +318,28 @@ func (m *Module) acquire(ctx context.Context) (*instance, error) {
 	default:
 	}
 	select {
+	case in := <-m.idle: // before a further one is built: it is warm, and the others cost memory
+		if err := ctx.Err(); err != nil {
+			m.idle <- in
+			return nil, fmt.Errorf("gamelogic: wait for an instance: %w", err)
+		}
+		return in, nil
+	default:
+	}
+	select {
 	case <-m.host.closing:
 		return nil, ErrClosed
 	case <-m.gone:
 		return nil, ErrUnloaded
 	case <-ctx.Done():
 		return nil, fmt.Errorf("gamelogic: wait for an instance: %w", ctx.Err())
-	case in := <-m.slots:
-		if in != nil {
-			return in, nil
-		}
+	case in := <-m.idle:
+		return in, nil
+	case <-m.spare:
 	}
 	in, err := m.instantiate(ctx)
 	if err != nil {
-		m.slots <- nil
+		m.spare <- struct{}{}
 		return nil, err
 	}
 	return in, nil
@@ -327,17 +349,20 @@ func (m *Module) acquire(ctx context.Context) (*instance, error) {
 func (m *Module) release(ctx context.Context, in *instance, reusable bool) {
 	if !reusable || !in.restore(&m.pristine) {
 		in.close(ctx)
-		in = nil
+		m.spare <- struct{}{}
+		return
 	}
-	m.slots <- in
+	m.idle <- in
 }
 
 // drain takes every token, which waits for the steps in flight, and frees what
 // is behind them.
 func (m *Module) drain(ctx context.Context) {
-	for range cap(m.slots) {
-		if in := <-m.slots; in != nil {
+	for range cap(m.idle) {
+		select {
+		case in := <-m.idle:
 			in.close(ctx)
+		case <-m.spare:
 		}
 	}
 	_ = m.code.Close(ctx)
