@@ -17,7 +17,7 @@ import (
 
 var languages = []string{"rust", "assemblyscript", "c", "go"}
 
-func exampleModule(t *testing.T, language string) []byte {
+func exampleModule(t testing.TB, language string) []byte {
 	t.Helper()
 	wasm, err := os.ReadFile(filepath.Join(language, "example", "example.wasm"))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/edgereel/edgereel/gamelogic"
 )
 
-func load(t *testing.T, wasm []byte) *gamelogic.Module {
+func load(t testing.TB, wasm []byte) *gamelogic.Module {
 	t.Helper()
 	host, err := gamelogic.NewHost(t.Context(), gamelogic.HostConfig{Allow: [][32]byte{sha256.Sum256(wasm)}, MaxPerModule: 1})
 	if err != nil {
