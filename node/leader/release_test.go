@@ -1,9 +1,12 @@
 package leader_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/gamelogic"
@@ -217,4 +220,72 @@ func TestTimes(t *testing.T) {
 	if got := times.All(now)[0]; got.P99 < 1<<62 {
 		t.Errorf("a very long time is %s", got.P99)
 	}
+}
+
+// trapping fails at every step that goes on with a round.
+type trapping struct{ gamelogic.Game }
+
+func (g trapping) Play(ctx context.Context, s gamelogic.Step) (gamelogic.Outcome, error) {
+	out, err := g.Game.Play(ctx, s)
+	if err == nil && len(s.State) > 0 {
+		return gamelogic.Outcome{DrawCount: out.DrawCount, DrawsDigest: out.DrawsDigest}, &gamelogic.TrapError{Kind: gamelogic.KindExhausted}
+	}
+	return out, err
+}
+
+type trapHost struct{ rounds.Modules }
+
+func (h trapHost) Game(digest [32]byte) gamelogic.Game { return trapping{h.Modules.Game(digest)} }
+
+// TestResolveRound is PROTOCOL 17: a module that fails in the middle of a round
+// freezes it, takes no new rounds, and the round ends by the word of two
+// persons who want the same; no retry redraws or pays twice.
+func TestResolveRound(t *testing.T) {
+	b := newBench(t, oneshard.Operator, func(cfg *leader.Config) { cfg.Modules = trapHost{cfg.Modules} })
+	const game = "comet-spins"
+	opened, err := serve[*edgereelv1.OpenSessionResponse](b, &edgereelv1.OpenSessionRequest{Wallet: b.wallet.String(), Game: game, Key: game}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := opened.GetSession().GetSession()
+	step := func(step uint64, mode string, stake int64, action uint32) (*edgereelv1.PlayResponse, error) {
+		return serve[*edgereelv1.PlayResponse](b, &edgereelv1.PlayRequest{
+			Wallet: b.wallet.String(), Session: session, Step: step, Mode: mode, StakeMinor: stake, Action: action,
+		}, "")
+	}
+	bought, err := step(1, "buy", 10, 0)
+	if err != nil || !bought.GetRoundOpen() {
+		t.Fatalf("the feature was bought as %v, %v", bought, err)
+	}
+	failed, err := step(2, "", 0, 1)
+	if err != nil || failed.GetIncident() == "" || !failed.GetRoundOpen() || failed.GetBalanceMinor() != bought.GetBalanceMinor() {
+		t.Fatalf("the failing step came to %v, %v", failed, err)
+	}
+	entries := b.Entries()
+	if again, err := step(2, "", 0, 1); err != nil || !proto.Equal(again, failed) || b.Entries() != entries {
+		t.Errorf("the retry came to %v, %v", again, err)
+	}
+	_, err = step(3, "", 0, 1)
+	refused(t, err, noEffect, "round_frozen")
+	resolve := func(person string, how edgereelv1.Resolution) (*edgereelv1.ResolveRoundResponse, error) {
+		return serve[*edgereelv1.ResolveRoundResponse](b, &edgereelv1.ResolveRoundRequest{
+			Wallet: b.wallet.String(), Round: failed.GetRound(), Approver: person, Resolution: how, Reason: "ticket 7",
+		}, "")
+	}
+	const refund, pay = edgereelv1.Resolution_RESOLUTION_REFUND, edgereelv1.Resolution_RESOLUTION_PAY_WIN_SO_FAR
+	for range 2 {
+		if res, err := resolve("ann", refund); err != nil || res.GetResolved() {
+			t.Fatalf("one person resolved it: %v, %v", res, err)
+		}
+	}
+	_, err = resolve("ben", pay)
+	refused(t, err, noEffect, "resolution_mismatch")
+	for range 2 {
+		res, err := resolve("ben", refund)
+		if err != nil || !res.GetResolved() || res.GetBalanceMinor() != 100_000 {
+			t.Errorf("the second person's word came to %v, %v", res, err)
+		}
+	}
+	_, err = step(3, "base", 10, 0)
+	refused(t, err, noEffect, "game_disabled")
 }
