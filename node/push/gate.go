@@ -19,12 +19,21 @@ type Gate interface {
 	Prove(ctx context.Context, job Job, tell func(stage string, done, total uint64)) (*gate.Report, error)
 }
 
+// Kinds of games.
+const (
+	KindModule = "wasm"
+	KindTable  = "table"
+)
+
 // Admission is what a module says of itself, and the class it runs in.
 type Admission struct {
+	Kind     string              `json:"kind"`
 	Manifest *gamelogic.Manifest `json:"manifest"`
-	Profile  string              `json:"profile"`
-	// FuelPerStep is what a step of it may cost at most.
-	FuelPerStep int64 `json:"fuel_per_step"`
+	Profile  string              `json:"profile"` // empty for a table
+	// MeterVersion and FuelPerStep are what a step of it is held to; 0 for a
+	// table, which has no code.
+	MeterVersion uint16 `json:"meter_version"`
+	FuelPerStep  int64  `json:"fuel_per_step"`
 }
 
 // Job is what a gate is asked.

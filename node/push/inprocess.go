@@ -12,6 +12,8 @@ import (
 
 	"github.com/edgereel/edgereel/gamelogic"
 	"github.com/edgereel/edgereel/gamelogic/gate"
+	"github.com/edgereel/edgereel/gamelogic/meter"
+	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
 // InProcess is a [Gate] without any limits, in the process that calls it. A
@@ -32,6 +34,9 @@ func (g *InProcess) Admit(ctx context.Context, job Job) (_ *Admission, err error
 	if err != nil {
 		return nil, err
 	}
+	if table.Is(wasm) {
+		return admitTable(wasm)
+	}
 	host, err := gamelogic.NewHost(ctx, gamelogic.HostConfig{Allow: [][32]byte{job.Digest}})
 	if err != nil {
 		return nil, err
@@ -45,11 +50,23 @@ func (g *InProcess) Admit(ctx context.Context, job Job) (_ *Admission, err error
 	if err != nil {
 		return nil, err
 	}
-	a := &Admission{Manifest: m.Manifest(), Profile: string(m.Profile()), FuelPerStep: gamelogic.DefaultFuelPerStep}
+	a := &Admission{
+		Kind: KindModule, Manifest: m.Manifest(), Profile: string(m.Profile()), MeterVersion: meter.Version, FuelPerStep: gamelogic.DefaultFuelPerStep,
+	}
 	if m.Profile() == gamelogic.ProfileWASI {
 		a.FuelPerStep = gamelogic.DefaultWASIFuelPerStep
 	}
 	return a, nil
+}
+
+// admitTable opens a table. It has no code, and so nothing to pay for.
+func admitTable(file []byte) (*Admission, error) {
+	g, err := table.OpenBytes(file)
+	if err != nil {
+		return nil, &Refusal{Stage: string(gate.StageDecode), Reason: "a host would refuse the table: " + err.Error()}
+	}
+	g.Close()
+	return &Admission{Kind: KindTable, Manifest: g.Manifest()}, nil
 }
 
 // Prove runs the whole check.
@@ -70,12 +87,19 @@ func (g *InProcess) load(job Job) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the module: %w", err)
 	}
+	most := MaxModuleBytes
 	wasm, err := io.ReadAll(io.LimitReader(f, MaxModuleBytes+1))
+	if err == nil && table.Is(wasm) {
+		most = MaxTableBytes
+		var rest []byte
+		rest, err = io.ReadAll(io.LimitReader(f, MaxTableBytes-MaxModuleBytes))
+		wasm = append(wasm, rest...)
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("read the module: %w", err)
 	}
-	if len(wasm) > MaxModuleBytes {
-		return nil, fmt.Errorf("the module has more than %d bytes", MaxModuleBytes)
+	if len(wasm) > most {
+		return nil, fmt.Errorf("the module has more than %d bytes", most)
 	}
 	if sum := sha256.Sum256(wasm); sum != job.Digest {
 		return nil, fmt.Errorf("the module has SHA-256 %x, want %s", sum, hex.EncodeToString(job.Digest[:]))

@@ -15,7 +15,6 @@ import (
 	"github.com/edgereel/edgereel/api"
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/gamelogic/gate"
-	"github.com/edgereel/edgereel/gamelogic/meter"
 	"github.com/edgereel/edgereel/node/registry"
 	"github.com/edgereel/edgereel/storage/blobs"
 )
@@ -92,9 +91,9 @@ func (p *pushed) draft(ctx context.Context) (string, error) {
 	}
 	m, st := p.admission.Manifest, p.verified.Statement.Predicate
 	r := registry.Release{
-		Game: m.ID, Version: m.Release, Family: m.Family, Variant: m.Variant, Studio: st.Studio, KeyID: p.verified.KeyID, Kind: "wasm",
+		Game: m.ID, Version: m.Release, Family: m.Family, Variant: m.Variant, Studio: st.Studio, KeyID: p.verified.KeyID, Kind: p.admission.Kind,
 		Module: registry.Digest(p.module), ModuleBytes: p.size, Envelope: registry.Digest(p.envelope), ParSheet: registry.Digest(p.sheet),
-		Profile: p.admission.Profile, MeterVersion: meter.Version, FuelPerStep: uint64(p.admission.FuelPerStep), StakeMultipleMinor: m.StakeMultipleMinor,
+		Profile: p.admission.Profile, MeterVersion: p.admission.MeterVersion, FuelPerStep: uint64(p.admission.FuelPerStep), StakeMultipleMinor: m.StakeMultipleMinor,
 	}
 	for _, x := range m.Modes {
 		r.Modes = append(r.Modes, registry.Mode{ID: x.ID, Name: x.Name, CostX100: x.CostX100, RTP: x.RTP, HitFrequency: x.HitFrequency, MaxWinX: x.MaxWinX})
@@ -173,7 +172,7 @@ func (p *pushed) ended(job Job, r *Refusal) *gate.Report {
 	}
 	return &gate.Report{
 		Schema: gate.ReportVersion, Kind: gate.ReportKind, Verdict: gate.Fail,
-		ModuleDigest: p.module.String(), ModuleBytes: int(p.size), PARDigest: blobs.Digest(sheet).String(), Meter: meter.Version,
+		ModuleDigest: p.module.String(), ModuleBytes: int(p.size), PARDigest: blobs.Digest(sheet).String(), Meter: int(p.admission.MeterVersion),
 		Profile: p.admission.Profile, Manifest: p.admission.Manifest, Modes: []gate.Mode{},
 		Asked:  gate.Asked{Rounds: job.Rounds, Seed: job.Seed, FloorRTP: job.FloorRTP},
 		Checks: []gate.Result{{Stage: stage, Name: "limits", Verdict: gate.Fail, Detail: r.Reason}},

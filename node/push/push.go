@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/edgereel/edgereel/api"
 	"github.com/edgereel/edgereel/api/dsse"
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
+	"github.com/edgereel/edgereel/gamelogic/table"
 	"github.com/edgereel/edgereel/node/registry"
 	"github.com/edgereel/edgereel/storage/blobs"
 )
@@ -18,6 +20,8 @@ import (
 const (
 	// maxSheetBytes bounds a PAR sheet.
 	maxSheetBytes = 4 << 20
+	// tableHead is enough of a file to tell a table from a module.
+	tableHead = 64
 	// catchUp is how long a record may take from the registry's leader to here.
 	catchUp = 3 * time.Second
 	// keyTries and keyPause are how long a key is waited for.
@@ -138,12 +142,21 @@ func (p *pushed) verify(ctx context.Context) error {
 		return blobError("module", err)
 	}
 	p.path = f.Name()
+	head := make([]byte, tableHead)
+	n, readErr := f.ReadAt(head, 0)
+	if errors.Is(readErr, io.EOF) {
+		readErr = nil
+	}
 	info, err := f.Stat()
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(readErr, err, f.Close()); err != nil {
 		return fault("storage_failed", err)
 	}
-	if p.size = info.Size(); p.size > MaxModuleBytes {
-		return refuse("module_too_large", "Make the module smaller.", "the module has %d bytes, at most %d", p.size, MaxModuleBytes)
+	most := int64(MaxModuleBytes)
+	if table.Is(head[:n]) {
+		most = MaxTableBytes
+	}
+	if p.size = info.Size(); p.size > most {
+		return refuse("module_too_large", "Make the module smaller.", "the module has %d bytes, at most %d", p.size, most)
 	}
 	envelope, err := p.read("envelope", p.envelope, dsse.MaxBytes)
 	if err != nil {

@@ -16,6 +16,9 @@ const (
 // its own, by profile; this one is for the reading.
 const MaxModuleBytes = 16 << 20
 
+// MaxTableBytes bounds a table, which a child holds in memory as a whole.
+const MaxTableBytes = 256 << 20
+
 // ChildJob is what a child reads from its standard input.
 type ChildJob struct {
 	Version  int    `json:"version"`

@@ -15,6 +15,7 @@ import (
 	"github.com/edgereel/edgereel/client"
 	"github.com/edgereel/edgereel/gamelogic/gate"
 	"github.com/edgereel/edgereel/gamelogic/meter"
+	"github.com/edgereel/edgereel/gamelogic/table"
 )
 
 // Parcel is a module on its way to a cluster: its documents, signed, and what
@@ -51,8 +52,9 @@ func Pack(ctx context.Context, modulePath, sheetPath, studio string, key ed25519
 	if par.ID != man.ID || par.Release != man.Release {
 		return nil, fmt.Errorf("%s is the sheet of %s %s, %s is %s %s", sheetPath, par.ID, par.Release, modulePath, man.ID, man.Release)
 	}
-	r := dsse.Release{
-		Studio: studio, Game: man.ID, Version: man.Release, Family: man.Family, Variant: man.Variant, MeterVersion: meter.Version,
+	r := dsse.Release{Studio: studio, Game: man.ID, Version: man.Release, Family: man.Family, Variant: man.Variant}
+	if !table.Is(wasm) {
+		r.MeterVersion = meter.Version
 	}
 	envelope, err := dsse.Sign(r, dsse.Subject{Module: sha256.Sum256(wasm), ParSheet: sha256.Sum256(sheet)}, key)
 	if err != nil {
