@@ -15,6 +15,7 @@ type function struct {
 	decls  []byte
 	locals int // declared
 	blocks int // places where the engine may merge values of locals
+	exits  int // returns and traps
 	values int // that the code pushes, at most
 	calls  []callSite
 	// indirect: it calls through the table, where anything may stand.
@@ -183,8 +184,11 @@ func (f *function) instruction() error {
 	weight := int64(1)
 	defer func() { f.past = [3]int{f.past[1], f.past[2], at} }()
 	switch {
-	case op <= 0x01, op == 0x1a, op == 0x1b:
+	case op == 0x00:
+		f.exits++
+	case op == 0x01, op == 0x1a, op == 0x1b:
 	case op == 0x0f:
+		f.exits++
 		f.left()
 		f.edits = append(f.edits, edit{at: at, kind: editReturn})
 	case op == 0x05:

@@ -53,20 +53,20 @@ func (f *function) move(op byte) {
 
 // effort estimates the microseconds that compiling the rewritten module takes
 // on one processor: half a one for each byte, one for each value at each place where
-// ways meet, for each function the square of the number of such places by a
-// constant, and more for some instructions. What hostile modules of every
-// shape took, at most 1.4 times as much, is what the numbers come from.
+// ways meet, for each function the square of the number of such places and of
+// its exits by a constant, and more for some instructions. What hostile modules of every
+// shape took, about as much at most, is what the numbers come from.
 func (m *module) effort() (sum int64) {
 	for _, f := range m.bodies {
 		added := int64(f.payments())
-		blocks := int64(f.blocks) + 2*added
+		blocks := int64(f.blocks+f.exits) + 2*added
 		sum += int64(len(f.r.b))/2 + f.extra + f.crowd + 2*added*int64(f.locals+params(f.sig)+1) + blocks*blocks/effortShare
 	}
 	return sum
 }
 
 const (
-	effortShare    = 16
+	effortShare    = 48
 	effortTarget   = 10 // of a br_table
 	effortCall     = 10
 	effortOperand  = 4 // of a call
