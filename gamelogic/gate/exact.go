@@ -34,7 +34,7 @@ func (c *checker) exact(ctx context.Context) error {
 func (c *checker) exactMode(ctx context.Context, s *modeState, r *Mode) error {
 	name := s.mode.Name
 	res, err := proof.Exact(ctx, c.game, proof.ExactConfig{
-		Mode: name, StakeMinor: r.StakeMinor, MaxLeaves: c.cfg.MaxLeaves, Workers: c.cfg.Workers,
+		Mode: name, StakeMinor: r.StakeMinor, MaxLeaves: c.maxLeaves(), Workers: c.cfg.Workers,
 		Progress: func(done, known uint64) { c.tell(StageExact, done, known) },
 	})
 	switch {
@@ -44,7 +44,7 @@ func (c *checker) exactMode(ctx context.Context, s *modeState, r *Mode) error {
 	case errors.Is(err, proof.ErrTooLarge):
 		r.Exact = &Exact{States: res.States, Leaves: res.Leaves, WhyNotCountable: "it is too large"}
 		c.add(StageExact, "exact", name, Skip, []Figure{{"states", fmt.Sprint(res.States)}, {"leaves", fmt.Sprint(res.Leaves)}},
-			"mode %q has at least %d states and %d leaves, more than the %d that are counted here; its figures are simulated", name, res.States, res.Leaves, c.cfg.MaxLeaves)
+			"mode %q has at least %d states and %d leaves, more than the %d that are counted here; its figures are simulated", name, res.States, res.Leaves, c.maxLeaves())
 		return nil
 	default:
 		c.add(StageExact, "exact", name, Fail, nil, "mode %q cannot be walked: %v", name, err)
@@ -55,6 +55,23 @@ func (c *checker) exactMode(ctx context.Context, s *modeState, r *Mode) error {
 	r.Exact.DeclaredByGame = c.m != nil && c.m.Advises()
 	c.add(StageExact, "exact", name, Pass, []Figure{{"rtp", res.RTP.String()}}, "all %d leaves of %d states of mode %q were walked", res.Leaves, res.States, name)
 	return nil
+}
+
+// maxWalkFuel bounds a walk by its work too: leaves that spend a whole budget
+// each would take hours. It is a quarter of an hour of one processor or less.
+const maxWalkFuel = 1_000_000_000_000
+
+// maxLeaves is what was asked for, or what dear steps leave of it. Fuel is the
+// same everywhere, so this is too.
+func (c *checker) maxLeaves() uint64 {
+	var spent uint64
+	for _, s := range c.corpus {
+		spent += uint64(s.out.Fuel)
+	}
+	if spent == 0 {
+		return c.cfg.MaxLeaves
+	}
+	return min(c.cfg.MaxLeaves, maxWalkFuel/max(1, spent/uint64(len(c.corpus))))
 }
 
 func exactFigures(res *proof.ExactResult, costMinor, stakeMinor int64) *Exact {

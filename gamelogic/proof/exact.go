@@ -23,6 +23,8 @@ type ExactConfig struct {
 	StakeMinor int64
 	// MaxLeaves and MaxStates end a walk that would take too long; 0 means the default.
 	MaxLeaves, MaxStates uint64
+	// Opening asks for the first step of a mode that is too large as a whole.
+	Opening bool
 	// MaxTerms bounds the distribution of a round's win, which is left out when
 	// it would take more; 0 means DefaultMaxTerms.
 	MaxTerms uint64
@@ -59,6 +61,9 @@ type ExactResult struct {
 	// where it has a share. Nil when WhyNoWins says why.
 	Wins      []Win
 	WhyNoWins string
+	// Opening is what can be counted of a mode that is too large: its first
+	// step. Nil when all was counted, or when that step is too large by itself.
+	Opening *Opening
 	// RTPOptimal and RTPWorst are set where a player has a choice.
 	RTPOptimal, RTPWorst *big.Rat
 }
@@ -104,6 +109,12 @@ func Exact(ctx context.Context, g gamelogic.Game, cfg ExactConfig) (ExactResult,
 			// What the survey met and what the walk met overlap.
 			known := w.size()
 			res.Size = Size{max(res.States, known.States), max(res.Leaves, known.Leaves)}
+			if cfg.Opening {
+				var failed error
+				if res.Opening, failed = opening(ctx, m, cfg, cost); failed != nil {
+					return res, failed
+				}
+			}
 		}
 		return res, err
 	}

@@ -122,3 +122,25 @@ func TestBlamesTheModule(t *testing.T) {
 		})
 	}
 }
+
+// Of a round that is too large the first step is counted by itself.
+func TestExact_Opening(t *testing.T) {
+	// One of four opens, with a thousand states; another pays two stakes.
+	spin := tiny.If(tiny.Load(tiny.StateLength), tiny.Close(tiny.Times(tiny.I32(0), tiny.Draw(1000))),
+		tiny.Join(tiny.Keep(tiny.Draw(4)), tiny.If(tiny.Equal(tiny.Kept(), tiny.I32(3)),
+			tiny.Open(tiny.I32(0), tiny.Add(tiny.Draw(1000), tiny.I32(1)), 1<<2),
+			tiny.Close(tiny.Times(tiny.I32(2), tiny.Equal(tiny.Kept(), tiny.I32(1)))))))
+	m := loadTiny(t, tiny.New(spin))
+	cfg := proof.ExactConfig{Mode: "base", StakeMinor: 5, MaxLeaves: 2000, Opening: true}
+	res, err := proof.Exact(t.Context(), m, cfg)
+	if !errors.Is(err, proof.ErrTooLarge) || res.Opening == nil || res.Opening.Leaves != 1003 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	equal(t, "return of the first step", res.Opening.RTP, 1, 2)
+	equal(t, "ends there", res.Opening.Closes, 3, 4)
+	equal(t, "pays there", res.Opening.Hits, 1, 4)
+	cfg.MaxLeaves = 1002
+	if res, err := proof.Exact(t.Context(), m, cfg); !errors.Is(err, proof.ErrTooLarge) || res.Opening != nil {
+		t.Errorf("a first step over the limit: %+v, %v", res.Opening, err)
+	}
+}

@@ -48,10 +48,23 @@ type ExactReport struct {
 	States          uint64   `json:"states"`
 	Leaves          uint64   `json:"leaves"`
 	Countable       bool     `json:"countable"`
+	// Opening is the first step alone, where the whole is too large.
+	Opening *ExactOpening `json:"opening"`
 	// Wins is the distribution of a whole round's win, only with --wins.
 	Wins []ExactWin `json:"wins,omitempty"`
 	// NoWins says why there is none.
 	NoWins string `json:"no_wins,omitempty"`
+}
+
+// ExactOpening is what the first step pays and how often the round ends there.
+type ExactOpening struct {
+	Leaves    uint64  `json:"leaves"`
+	RTP       float64 `json:"rtp"`
+	RTPNum    string  `json:"rtp_num"`
+	RTPDen    string  `json:"rtp_den"`
+	Closes    float64 `json:"closes"`
+	ClosesNum string  `json:"closes_num"`
+	ClosesDen string  `json:"closes_den"`
 }
 
 // ExactWin is one win and its probability as a fraction.
@@ -87,7 +100,7 @@ func (e *Exact) Do(ctx context.Context, out io.Writer, p *Progress) error {
 	var res proof.ExactResult
 	if err == nil {
 		res, err = proof.Exact(ctx, m, proof.ExactConfig{
-			Mode: e.Mode, StakeMinor: stakeMinor, MaxLeaves: uint64(e.MaxLeaves), Progress: p.tell,
+			Mode: e.Mode, StakeMinor: stakeMinor, MaxLeaves: uint64(e.MaxLeaves), Opening: true, Progress: p.tell,
 			Survey: func(s proof.Size) {
 				p.say("at least %d states and %d leaves to walk", s.States, s.Leaves)
 			},
@@ -129,6 +142,11 @@ func newExactReport(mode string, stakeMinor int64, res *proof.ExactResult) *Exac
 	r.RTPNum, r.RTPDen = fraction(res.RTP)
 	r.HitFrequencyNum, r.HitFrequencyDen = fraction(res.HitFrequency)
 	r.VarianceNum, r.VarianceDen = fraction(res.Variance)
+	if o := res.Opening; o != nil {
+		r.Opening = &ExactOpening{Leaves: o.Leaves, RTP: *float(o.RTP), Closes: *float(o.Closes)}
+		r.Opening.RTPNum, r.Opening.RTPDen = fraction(o.RTP)
+		r.Opening.ClosesNum, r.Opening.ClosesDen = fraction(o.Closes)
+	}
 	if r.RTPDeclared = r.RTP; res.RTPOptimal == nil { // nothing to choose
 		r.RTPOptimal, r.RTPWorst = r.RTP, r.RTP
 		res.RTPOptimal, res.RTPWorst = res.RTP, res.RTP
@@ -150,6 +168,9 @@ func (r *ExactReport) print(out io.Writer, res *proof.ExactResult) error {
 	fmt.Fprintf(out, "module         %s\nsize           %d states, %d leaves", r.ModuleDigest, r.States, r.Leaves)
 	if !r.Countable {
 		_, err := fmt.Fprintln(out, " at least: too large to be counted")
+		if o := res.Opening; o != nil {
+			_, err = fmt.Fprintf(out, "first step     %d leaves: it returns %s %% by itself and ends the round with probability %s\n", o.Leaves, percent(o.RTP), o.Closes.FloatString(10))
+		}
 		return err
 	}
 	fmt.Fprintf(out, "\nRTP            %s %%\n", percent(res.RTP))
