@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -262,8 +263,30 @@ func (c *cluster) flush(t *testing.T) map[string]tracetest.SpanStubs {
 	return all
 }
 
-// logTo shows the nodes' logs of a failed test.
-func logTo(t *testing.T) io.Writer { return t.Output() }
+// logTo shows the nodes' logs of a failed test. It is to be called before what
+// logs is started: the gossip library's timers log for a moment after they were
+// stopped, which a test that has ended must not be given.
+func logTo(t *testing.T) io.Writer {
+	o := &output{to: t.Output()}
+	t.Cleanup(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.to = io.Discard
+	})
+	return o
+}
+
+// output writes to a test until it ends; mu guards to.
+type output struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.to.Write(p)
+}
 
 // client calls a node's services with a token.
 func (c *cluster) client(i int, token string) *connect.Client {
