@@ -1,6 +1,7 @@
 package gamelogic_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/edgereel/edgereel/gamelogic"
@@ -35,9 +36,11 @@ func BenchmarkSimulator(b *testing.B) {
 			}
 			defer sim.Close()
 			stream := gamelogic.NewStream([32]byte{1}, m.Digest(), 0)
+			st, out := gamelogic.Step{Mode: "base", Action: "spin", StakeMinor: 100}, gamelogic.Outcome{}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := sim.Play(gamelogic.Step{Mode: "base", Action: "spin", StakeMinor: 100, Draws: stream.Step()}); err != nil {
+				st.Draws = stream.Step()
+				if err := sim.PlayInto(&st, &out); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -63,5 +66,47 @@ func BenchmarkDraws(b *testing.B) {
 			b.Fatal(err)
 		}
 		d.Digest()
+	}
+}
+
+func BenchmarkNewInstance(b *testing.B) {
+	m, _ := loadGame(b, "harbor-lines")
+	for b.Loop() {
+		sim, err := m.NewSimulator(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		sim.Close()
+	}
+}
+
+// A module is compiled by a host that meets it for the first time, and by one
+// that finds it in the cache.
+func BenchmarkLoad(b *testing.B) {
+	g := games.All()[0]
+	for name, dir := range map[string]string{"compiled": "", "cached": b.TempDir()} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				h := hostOf(b, gamelogic.HostConfig{CompileCacheDir: dir}, g.Wasm)
+				if _, err := h.Load(b.Context(), g.Wasm); err != nil {
+					b.Fatal(err)
+				}
+				if err := h.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// A step that never ends by itself, the new instance after it included.
+func BenchmarkRunaway(b *testing.B) {
+	m := load(b, newGuest([]byte{0x03, 0x40, 0x0c, 0, 0x0b, 0x00}).build(b))
+	for b.Loop() {
+		_, err := m.Play(b.Context(), step())
+		var trap *gamelogic.TrapError
+		if !errors.As(err, &trap) || trap.Kind != gamelogic.KindExhausted {
+			b.Fatal(err)
+		}
 	}
 }

@@ -41,8 +41,8 @@ type SimulateReport struct {
 
 // Help is shown by --help.
 func (*Simulate) Help() string {
-	return `Plays whole rounds on all cores, on the path that plays for money, taking the
-first action offered. The module runs on this machine, whatever its digest.
+	return `Plays whole rounds on all cores, on the path that plays for money, with the
+strategy that the studio declared. The module runs on this machine, whatever its digest.
 
 Examples:
   edgereel studio simulate game.wasm --mode base
