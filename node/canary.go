@@ -53,6 +53,21 @@ func (r canaryReleases) Canaries() []canary.Canary {
 	return list
 }
 
+func (r canaryReleases) Live() []canary.Canary {
+	var list []canary.Canary
+	state := r.n.registry.State()
+	for _, d := range state.AllDesired() {
+		if d.Live == nil || !d.Enabled {
+			continue
+		}
+		// What came with the program has no report here.
+		if release := state.Release(d.Game, d.Live.Version); release != nil && !release.Report.IsZero() {
+			list = append(list, canary.Canary{Game: d.Game, Version: d.Live.Version, Module: wallet.Hash(d.Live.Digest)})
+		}
+	}
+	return list
+}
+
 // Report reads the stored report of a canary's check. Every node that holds the
 // registry's blobs has it, or soon will.
 func (r canaryReleases) Report(_ context.Context, c canary.Canary) ([]byte, error) {

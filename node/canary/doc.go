@@ -13,6 +13,9 @@
 //   - Evaluation time: the 99th percentile against that of the live version on
 //     the same node, or a fixed bound where there is none.
 //
+// Live versions that have a report are held to it in the same way, but only
+// people take those back: an alarm is logged and counted.
+//
 // # How it decides
 //
 // No test assumes that sums of wins are normal: at the numbers of rounds a

@@ -27,8 +27,10 @@ type Canary struct {
 type Releases interface {
 	// Leads: only the node that leads the registry watches.
 	Leads() bool
-	// Canaries lists those that should run now.
+	// Canaries lists those that should run now, Live the versions of everybody
+	// else that have a report.
 	Canaries() []Canary
+	Live() []Canary
 	// Report gives the JSON of a canary's check.
 	Report(ctx context.Context, c Canary) ([]byte, error)
 	// Rollback takes a canary back in every shard. A repeat is harmless.
@@ -47,8 +49,10 @@ type Metrics interface {
 	// CanaryLooked is told of each test: how often the mode was played and what
 	// it returned, per unit of cost.
 	CanaryLooked(game, version, mode string, rounds uint64, returned float64)
-	// CanaryRolledBack counts the canaries taken back.
+	// CanaryRolledBack counts the canaries taken back, LiveAlarm the live
+	// versions that do not play as their report says.
 	CanaryRolledBack(game string)
+	LiveAlarm(game string)
 }
 
 // Config is what a watcher is made of; all but Every and Alpha is required.
@@ -78,14 +82,22 @@ type Service struct {
 	cfg     Config
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
-	watches map[Canary]*watched
+	watches map[subject]*watched
 }
 
-// watched is a canary and all that is known of it.
+// subject is what is watched: a canary, which can be taken back, or a live
+// version, of which people are told.
+type subject struct {
+	Canary
+	live bool
+}
+
+// watched is a version and all that is known of it.
 type watched struct {
 	watch *Watch
-	// judged is set once the laws of the report are in the watch.
-	judged bool
+	// judged is set once the laws of the report are in the watch, missed once
+	// the log told that they are not.
+	judged, missed bool
 	// shards has the newest answer for each shard: one that is missing for a
 	// moment does not take its rounds away.
 	shards map[uint32]*edgereelv1.ShardTallies
@@ -103,7 +115,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Every = askEvery
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Service{cfg: cfg, cancel: cancel, watches: map[Canary]*watched{}}
+	s := &Service{cfg: cfg, cancel: cancel, watches: map[subject]*watched{}}
 	s.wg.Go(func() { s.run(ctx) })
 	return s, nil
 }
@@ -134,13 +146,19 @@ func (s *Service) round(ctx context.Context) {
 		clear(s.watches)
 		return
 	}
-	canaries := s.cfg.Releases.Canaries()
+	var subjects []subject
+	for _, c := range s.cfg.Releases.Canaries() {
+		subjects = append(subjects, subject{Canary: c})
+	}
+	for _, c := range s.cfg.Releases.Live() {
+		subjects = append(subjects, subject{c, true})
+	}
 	for c := range maps.Keys(s.watches) {
-		if !slices.Contains(canaries, c) {
+		if !slices.Contains(subjects, c) {
 			delete(s.watches, c)
 		}
 	}
-	for _, c := range canaries {
+	for _, c := range subjects {
 		if ctx.Err() != nil {
 			return
 		}
@@ -148,13 +166,13 @@ func (s *Service) round(ctx context.Context) {
 		if w == nil {
 			w = &watched{watch: NewWatch(c.Module, nil, s.cfg.Alpha), shards: map[uint32]*edgereelv1.ShardTallies{}}
 			s.watches[c] = w
-			s.cfg.Logger.Info("watching a canary", "game", c.Game, "version", c.Version, "module", c.Module.String())
+			s.cfg.Logger.Info("watching a release", "game", c.Game, "version", c.Version, "live", c.live, "module", c.Module.String())
 		}
 		s.look(ctx, c, w)
 	}
 }
 
-func (s *Service) look(ctx context.Context, c Canary, w *watched) {
+func (s *Service) look(ctx context.Context, c subject, w *watched) {
 	if !w.judged {
 		s.judge(ctx, c, w)
 	}
@@ -166,10 +184,14 @@ func (s *Service) look(ctx context.Context, c Canary, w *watched) {
 		}
 		w.reason = d.Reason
 	}
+	if c.live {
+		s.alarm(c, w)
+		return
+	}
 	// What was decided stands, however often the registry has to be asked.
 	ctx, cancel := context.WithTimeout(ctx, actTimeout)
 	defer cancel()
-	if err := s.cfg.Releases.Rollback(ctx, c, w.reason); err != nil {
+	if err := s.cfg.Releases.Rollback(ctx, c.Canary, w.reason); err != nil {
 		s.cfg.Logger.Error("canary not rolled back yet", "game", c.Game, "version", c.Version, "reason", w.reason, "error", err)
 		return
 	}
@@ -180,37 +202,53 @@ func (s *Service) look(ctx context.Context, c Canary, w *watched) {
 	}
 }
 
+// alarm tells of a live version, once for each leader of the registry: whether
+// it goes is for people to decide, since every player is on it.
+func (s *Service) alarm(c subject, w *watched) {
+	if w.told == w.reason {
+		return
+	}
+	w.told = w.reason
+	s.cfg.Metrics.LiveAlarm(c.Game)
+	s.cfg.Logger.Error("a live version does not play as its report says", "game", c.Game, "version", c.Version, "module", c.Module.String(), "reason", w.reason)
+}
+
 // judge gets the report. Until it is there, incidents and times are watched.
-func (s *Service) judge(ctx context.Context, c Canary, w *watched) {
+func (s *Service) judge(ctx context.Context, c subject, w *watched) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	report, err := s.cfg.Releases.Report(ctx, c)
+	report, err := s.cfg.Releases.Report(ctx, c.Canary)
 	if err != nil {
-		s.cfg.Logger.Warn("the canary's report is not at hand: only incidents and times are watched", "game", c.Game, "version", c.Version, "error", err)
+		if !w.missed {
+			w.missed = true
+			s.cfg.Logger.Warn("the report is not at hand: only incidents and times are watched", "game", c.Game, "version", c.Version, "error", err)
+		}
 		return
 	}
 	w.judged = true
 	laws, err := Laws(report)
 	if err != nil {
 		// No later attempt reads it either.
-		s.cfg.Logger.Error("the canary's report has no use: only incidents and times are watched", "game", c.Game, "version", c.Version, "error", err)
+		s.cfg.Logger.Error("the report is of no use: only incidents and times are watched", "game", c.Game, "version", c.Version, "error", err)
 		return
 	}
 	modes := slices.Sorted(maps.Keys(laws))
-	s.cfg.Logger.Info("canary held to its report", "game", c.Game, "version", c.Version, "modes", modes)
+	s.cfg.Logger.Info("a release is held to its report", "game", c.Game, "version", c.Version, "modes", modes)
 	w.watch = NewWatch(c.Module, laws, s.cfg.Alpha)
 }
 
-func (s *Service) tell(c Canary, d *Decision) {
+func (s *Service) tell(c subject, d *Decision) {
 	for _, k := range d.Looks {
-		s.cfg.Metrics.CanaryLooked(c.Game, c.Version, k.Mode, k.Rounds, k.Return)
-		s.cfg.Logger.Info("canary looked at", "game", c.Game, "version", c.Version, "mode", k.Mode, "look", k.Number, "rounds", k.Rounds,
+		if !c.live {
+			s.cfg.Metrics.CanaryLooked(c.Game, c.Version, k.Mode, k.Rounds, k.Return)
+		}
+		s.cfg.Logger.Info("a release was looked at", "game", c.Game, "version", c.Version, "live", c.live, "mode", k.Mode, "look", k.Number, "rounds", k.Rounds,
 			"return", k.Return, "return_tail", k.ReturnTail, "class", className(k.Class), "class_tail", k.ClassTail, "spends", k.Spends)
 	}
 }
 
 // ask brings the evidence up to date.
-func (s *Service) ask(ctx context.Context, c Canary, w *watched) *Evidence {
+func (s *Service) ask(ctx context.Context, c subject, w *watched) *Evidence {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	e := &Evidence{}
@@ -223,11 +261,13 @@ func (s *Service) ask(ctx context.Context, c Canary, w *watched) *Evidence {
 				w.shards[sh.GetShard()] = sh
 			}
 		}
-		e.Times = append(e.Times, timing(c, reply))
+		if !c.live {
+			e.Times = append(e.Times, timing(c.Canary, reply))
+		}
 	}
 	e.Tallies = merge(w.shards, c.Module)
 	for _, sh := range w.shards {
-		e.Quarantined = e.Quarantined || sh.GetCanaryQuarantined() && sh.GetRelease().GetCanaryVersion() == c.Version
+		e.Quarantined = e.Quarantined || !c.live && sh.GetCanaryQuarantined() && sh.GetRelease().GetCanaryVersion() == c.Version
 	}
 	return e
 }

@@ -28,6 +28,8 @@ type cluster struct {
 	mu       sync.Mutex
 	leads    bool
 	canaries []canary.Canary
+	live     []canary.Canary
+	alarms   int
 	report   []byte
 	// down is why the registry does not answer.
 	down     error
@@ -44,6 +46,10 @@ type cluster struct {
 func (c *cluster) Leads() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.leads }
 
 func (c *cluster) Canaries() []canary.Canary { c.mu.Lock(); defer c.mu.Unlock(); return c.canaries }
+
+func (c *cluster) Live() []canary.Canary { c.mu.Lock(); defer c.mu.Unlock(); return c.live }
+
+func (c *cluster) LiveAlarm(string) { c.mu.Lock(); defer c.mu.Unlock(); c.alarms++ }
 
 func (c *cluster) Report(context.Context, canary.Canary) ([]byte, error) {
 	c.mu.Lock()
@@ -246,6 +252,27 @@ func TestService_LateReportAndLeadership(t *testing.T) {
 		pass(10 * time.Second)
 		if _, rolled, _, _ := c.state(); len(rolled) != 1 {
 			t.Errorf("rolled back %v", rolled)
+		}
+	})
+}
+
+// A live version is held to its report too, but only people take it back.
+func TestService_LiveAlarm(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster, log *bytes.Buffer) {
+		c.set(func() {
+			c.canaries = nil
+			c.live = []canary.Canary{{Game: "lines", Version: "2", Module: module}}
+		})
+		c.play(1, 10, tallyOf(lines(1), 1, 2000))
+		pass(30 * time.Second)
+		if strings.Contains(log.String(), "does not play") {
+			t.Fatal("a healthy version raised an alarm")
+		}
+		c.play(1, 20, tallyOf(game{{150, 0.9}}, 1, 5000))
+		pass(time.Minute)
+		_, rolled, attempts, _ := c.state()
+		if rolled != nil || attempts != 0 || c.alarms != 1 || strings.Count(log.String(), "does not play as its report says") != 1 {
+			t.Errorf("rolled back %v, %d attempts, %d alarms:\n%s", rolled, attempts, c.alarms, log)
 		}
 	})
 }

@@ -26,6 +26,7 @@ type Metrics struct {
 	canaryRounds             *prometheus.GaugeVec
 	canaryReturn             *prometheus.GaugeVec
 	canaryRollbacks          *prometheus.CounterVec
+	liveAlarms               *prometheus.CounterVec
 }
 
 func newMetrics(registry *prometheus.Registry, cfg Config) (*Metrics, error) {
@@ -50,6 +51,7 @@ func newMetrics(registry *prometheus.Registry, cfg Config) (*Metrics, error) {
 		canaryRounds:    gauge("canary_rounds", "Rounds of a game's canary when this node last judged it.", "game", "mode"),
 		canaryReturn:    gauge("canary_return_ratio", "What they returned per unit of cost.", "game", "mode"),
 		canaryRollbacks: counter("canary_rollbacks_total", "Canaries that this node took back.", "game"),
+		liveAlarms:      counter("live_alarms_total", "Live versions found not to play as their report says.", "game"),
 	}
 	damaged := counter("damaged_blobs_total", "Stored blobs whose bytes no longer had their digest.")
 	fsync := seconds("fsync_seconds", "Time of one sync of the node's log.")
@@ -57,7 +59,7 @@ func newMetrics(registry *prometheus.Registry, cfg Config) (*Metrics, error) {
 	build := gauge("build_info", "Constant 1, labelled with who this is.", "build", "cluster", "node", "region")
 	all := append(runtimeCollectors(), m.rounds, m.steps, m.incidents, m.stakes, m.wins, m.refusals, m.leaderChanges,
 		m.evaluate, m.commit, m.batch, fsync, m.leads, m.sequence, m.lag, m.queue, m.members, m.modules, damaged, trust, build,
-		m.canaryRounds, m.canaryReturn, m.canaryRollbacks)
+		m.canaryRounds, m.canaryReturn, m.canaryRollbacks, m.liveAlarms)
 	for _, collector := range all {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("register metric: %w", err)
@@ -136,6 +138,9 @@ func (m *Metrics) CanaryLooked(game, _, mode string, rounds uint64, returned flo
 
 // CanaryRolledBack counts a canary that this node took back.
 func (m *Metrics) CanaryRolledBack(game string) { m.canaryRollbacks.WithLabelValues(game).Inc() }
+
+// LiveAlarm counts a live version that does not play as its report says.
+func (m *Metrics) LiveAlarm(game string) { m.liveAlarms.WithLabelValues(game).Inc() }
 
 // Committed observes one entry: its operations and the time to its apply.
 func (m *Metrics) Committed(shard uint32, operations int, took time.Duration) {
