@@ -117,6 +117,26 @@ func TestImport_MakesTheManifest(t *testing.T) {
 	}
 }
 
+// The folder that the studio guide imports is the content of these tests.
+func TestImport_ThePublicationOfTheGuide(t *testing.T) {
+	folder := os.DirFS("testdata/publication")
+	path := filepath.Join(t.TempDir(), "game.table")
+	if err := table.Import(path, table.ImportConfig{Content: folder, ID: "copper-well", Release: "1.2.0", Name: "Copper Well"}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile("testdata/copper-well-v1.table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(file, golden) {
+		t.Error("the folder gives another table than the tests' own content")
+	}
+}
+
 func TestImport_SameContentSameFile(t *testing.T) {
 	one, err := imported(t, content(t))
 	if err != nil {

@@ -185,7 +185,8 @@ func TestStudio_Guide(t *testing.T) {
 		if !inside || line == "" {
 			continue
 		}
-		args := strings.Fields(strings.NewReplacer("run.json", checkpoint, "report.html", checkpoint+".html").Replace(line))
+		args := strings.Fields(strings.NewReplacer("run.json", checkpoint, "report.html", checkpoint+".html",
+			"copper-well.table", checkpoint+".table", "copper-well.par.json", filepath.Join(filepath.Dir(checkpoint), "copper-well.par.json")).Replace(line))
 		if len(args) < 3 || args[0] != "edgereel" || args[1] != "studio" {
 			t.Errorf("the guide has %q, which this test cannot run", line)
 			continue
