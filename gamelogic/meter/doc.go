@@ -2,9 +2,9 @@
 // it so that no call of it can run or recurse without bound. It promises that
 // the rewritten module computes what the original computes as long as it has
 // fuel and stack, new NaNs aside, of which there is one (see Floats); that it
-// traps at the same place, with the same values in the
-// meter, on every architecture and in every engine when it has not; and that
-// nothing in the original can name, read or refill what was added.
+// traps at the same place, with the same values in the meter, on every
+// architecture and in every engine when it has not; and that nothing in the
+// original can name, read or refill what was added.
 //
 // It does not run modules. What compiling one costs it estimates and bounds
 // (Limits.Effort); the estimate is no proof, so bytes of strangers belong into
@@ -55,6 +55,8 @@
 // Under limits that allow floats a NaN that an instruction makes is replaced by
 // the canonical one (float.go), so that no bit of a result depends on the
 // processor or the engine.
+//
+// # Stack
 //
 // The stack is paid by the caller: what its own frame may occupy at most is
 // subtracted before a call and given back after it. Only a trap leaves a
