@@ -120,7 +120,7 @@ func (c *Child) run(ctx context.Context, phase string, l Limits, job Job, tell f
 	if err != nil {
 		return nil, fmt.Errorf("check a module: %w", err)
 	}
-	cmd, err := c.command(timed, phase, l)
+	cmd, err := c.command(timed, l)
 	if err != nil {
 		return nil, fmt.Errorf("check a module: %w", err)
 	}
@@ -142,7 +142,7 @@ func (c *Child) workers() int {
 	return max(1, runtime.GOMAXPROCS(0)/2)
 }
 
-func (c *Child) command(ctx context.Context, phase string, l Limits) (*exec.Cmd, error) {
+func (c *Child) command(ctx context.Context, l Limits) (*exec.Cmd, error) {
 	line := c.Command
 	if line == nil {
 		program, err := os.Executable()

@@ -618,8 +618,12 @@ func TestUploadChunk(t *testing.T) {
 		size, offset uint64
 		data, code   string
 	}{
-		{"x", 4, 0, "data", "invalid"}, {other, 0, 0, "", "invalid"}, {other, 4, 5, "", "invalid"}, {other, 1 << 40, 0, "x", "blob_too_large"},
-		{other, 4, 0, "datadata", "size_mismatch"}, {other, 4, 0, "data", "digest_mismatch"},
+		{"x", 4, 0, "data", "invalid"},
+		{other, 0, 0, "", "invalid"},
+		{other, 4, 5, "", "invalid"},
+		{other, 1 << 40, 0, "x", "blob_too_large"},
+		{other, 4, 0, "datadata", "size_mismatch"},
+		{other, 4, 0, "data", "digest_mismatch"},
 	} {
 		_, err := piece(c.digest, c.size, c.offset, c.data)
 		s.refused(err, no, c.code)

@@ -63,7 +63,7 @@ var misbehaviours = map[string]func(){
 	"spin": func() {
 		for range runtime.GOMAXPROCS(0) {
 			go func() {
-				for i := 0; ; i++ { //nolint:staticcheck // it is to burn
+				for i := 0; ; i++ {
 				}
 			}()
 		}
