@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"strings"
 )
 
 // movesFrom says from which phases a person may take a release to another.
@@ -78,12 +79,25 @@ func (e *editing) forward(r *Release) *Refusal {
 }
 
 func (e *editing) approve(r *Release) *Refusal {
-	if r.Pusher == e.op.Person {
+	if samePerson(r.Pusher, e.op.Person) {
 		return refuse(CodeSamePerson, "Let somebody else approve it.", "%s pushed %s %s and cannot approve it", e.op.Person, r.Game, r.Version)
 	}
 	r.ShareX10000 = 0
 	e.step(r, Approved)
 	return nil
+}
+
+// samePerson compares names without regard to case and outer spaces. Only ASCII
+// letters are folded: every build has to decide alike, and tables of other
+// letters change.
+func samePerson(a, b string) bool {
+	fold := func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}
+	return strings.Map(fold, strings.Trim(a, " ")) == strings.Map(fold, strings.Trim(b, " "))
 }
 
 func (e *editing) canary(g *Game, r *Release, share uint32) *Refusal {

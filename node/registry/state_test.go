@@ -240,6 +240,7 @@ func TestState_Refuses(t *testing.T) {
 	d.refused(t, "ann", push(release("reels", 1)), registry.CodeVersionExists)
 	d.refused(t, "gate", d.verdict(1, true), registry.CodeWrongState)
 	d.refused(t, "ann", move("reels", 1, registry.Approved), registry.CodeSamePerson)
+	d.refused(t, " Ann ", move("reels", 1, registry.Approved), registry.CodeSamePerson)
 	d.refused(t, "ben", move("reels", 1, registry.Live), registry.CodeWrongState)
 	d.must(t, "ben", move("reels", 1, registry.Approved))
 	share := move("reels", 1, registry.Live)
