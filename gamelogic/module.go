@@ -20,11 +20,12 @@ type Module struct {
 	profile  Profile
 	engine   wazero.Runtime
 	code     wazero.CompiledModule
-	random   []byte   // what random_get gives, ProfileWASI
-	starts   bool     // it has an _initialize to call, ProfileWASI
-	globals  []string // reserved export names of the mutable globals, the meter's last
-	pristine snapshot // of every instance before its first step
-	io       uint32   // address of the I/O block
+	random   []byte          // what random_get gives, ProfileWASI
+	data     []meter.Segment // that the first instance begins with, ProfileWASI
+	starts   bool            // it has an _initialize to call, ProfileWASI
+	globals  []string        // reserved export names of the mutable globals, the meter's last
+	pristine snapshot        // of every instance before its first step
+	io       uint32          // address of the I/O block
 
 	minor                    uint32 // of the ABI
 	advises                  bool   // it exports a strategy
@@ -76,7 +77,7 @@ func newModule(ctx context.Context, h *Host, digest [32]byte, wasm []byte) (_ *M
 	m := &Module{host: h, digest: digest, gone: make(chan struct{})}
 	m.idle, m.spare = make(chan *instance, h.cfg.MaxPerModule), make(chan struct{}, h.cfg.MaxPerModule)
 	m.globals = append(report.Globals, meter.FuelExport, meter.StackExport)
-	m.profile = Profile(report.Profile)
+	m.profile, m.data = Profile(report.Profile), report.Data
 	m.fuelPerStep, m.fuelPerInit = m.profile.budgets(&h.cfg)
 	if m.profile == ProfileWASI {
 		m.random = wasiStream(digest)
@@ -114,6 +115,12 @@ func (m *Module) introduce(ctx context.Context) error {
 		return err
 	}
 	defer in.close(ctx)
+	for _, d := range m.data {
+		if !in.mod.Memory().Write(d.Offset, d.Bytes) {
+			return refuse("a data segment of %d bytes at %d lies outside the memory", len(d.Bytes), d.Offset)
+		}
+	}
+	m.data = nil // part of the snapshot now
 	if m.starts {
 		if _, err := in.ask("_initialize"); err != nil {
 			return err
@@ -191,7 +198,8 @@ func (m *Module) instantiate(ctx context.Context) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !in.adopt(&m.pristine) {
+	// Without a start every instance begins as the first one did.
+	if m.starts && !in.adopt(&m.pristine) {
 		in.close(ctx)
 		return nil, refuse("the memory of a new instance cannot grow to that of the first one")
 	}
@@ -199,11 +207,23 @@ func (m *Module) instantiate(ctx context.Context) (*instance, error) {
 	return in, nil
 }
 
+// instanceConfig names nothing and starts nothing. The engine seeds a generator
+// for every instance that is given no source of its own, which none here reads.
+func instanceConfig() wazero.ModuleConfig {
+	return wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noEntropy{})
+}
+
+type noEntropy struct{}
+
+func (noEntropy) Read([]byte) (int, error) { return 0, errNoEntropy }
+
+var errNoEntropy = errors.New("gamelogic: an instance has no source of entropy")
+
 // build makes an instance without calling anything in it.
 func (m *Module) build(ctx context.Context) (*instance, error) {
 	in := &instance{init: m.fuelPerInit, random: m.random}
 	in.ctx = &guestContext{context.Background(), in}
-	mod, err := m.engine.InstantiateModule(ctx, m.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	mod, err := m.engine.InstantiateModule(ctx, m.code, instanceConfig())
 	if err != nil {
 		return nil, fmt.Errorf("%w: instantiate: %w", ErrRefusedModule, err)
 	}
