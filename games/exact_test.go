@@ -3,8 +3,10 @@ package games_test
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/edgereel/edgereel/gamelogic"
@@ -81,5 +83,36 @@ func exact(t *testing.T, take func(id, mode string) bool) {
 				}
 			})
 		}
+	}
+}
+
+// A change of return is a new game: variants of a family say so, and no two of
+// them return the same.
+func TestFamilies(t *testing.T) {
+	returns := map[string]string{}
+	for _, g := range games.All() {
+		m, s := loadModule(t, g)
+		man := m.Manifest()
+		if man.ID != g.ID || man.Family != s.Family || man.Variant != s.Variant {
+			t.Errorf("%s says %q, family %q, variant %q; its sheet %q and %q", g.ID, man.ID, man.Family, man.Variant, s.Family, s.Variant)
+		}
+		if s.Family == "" {
+			continue
+		}
+		rtp, err := strconv.ParseFloat(s.Modes[0].RTP, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		percent := fmt.Sprintf("%.0f", 100*rtp)
+		key := s.Family + " " + percent
+		if other, taken := returns[key]; taken {
+			t.Errorf("%s and %s return the same", g.ID, other)
+		}
+		if returns[key] = g.ID; percent != s.Variant {
+			t.Errorf("%s returns %s in its first mode", g.ID, s.Modes[0].RTP)
+		}
+	}
+	if len(returns) < 3 {
+		t.Errorf("variants %v, want three of one family", returns)
 	}
 }
