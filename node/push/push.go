@@ -46,6 +46,7 @@ type pushed struct {
 	par                     []byte
 	verified                *dsse.Verified
 	admission               *Admission
+	rejected                bool
 }
 
 // Push checks uploaded blobs and records the release. It sends progress and
@@ -53,26 +54,34 @@ type pushed struct {
 // stored, unless the error says that a repeat may succeed.
 func (s *Service) Push(ctx context.Context, req *edgereelv1.PushRequest, send Sender) error {
 	p := &pushed{s: s, req: req, send: send}
-	err := p.run(ctx)
-	if err == nil {
-		return nil
+	if err := p.parse(); err != nil {
+		return err
 	}
+	documents := []blobs.Digest{p.module, p.envelope, p.sheet}
+	done := s.keep.use(documents...)
+	defer done()
+	err := p.run(ctx)
 	d := api.DetailOf(err)
-	switch d.GetEffect() {
-	case edgereelv1.Effect_EFFECT_NOT_APPLIED:
+	switch {
+	case err == nil && !p.rejected:
+		return nil
+	case err == nil:
+	case d.GetEffect() == edgereelv1.Effect_EFFECT_NOT_APPLIED:
 		s.cfg.Logger.Info("a push was refused", "code", d.GetCode(), "module", req.GetModule(), "person", req.GetPerson())
-		// Deleting does not depend on whether the caller still listens.
-		p.discard(p.module, p.envelope, p.sheet)
-	case edgereelv1.Effect_EFFECT_NOT_APPLIED_RETRYABLE, edgereelv1.Effect_EFFECT_UNSPECIFIED, edgereelv1.Effect_EFFECT_UNKNOWN:
+	default:
 		s.cfg.Logger.Warn("a push did not end", "code", d.GetCode(), "module", req.GetModule(), "error", err, "cause", errors.Unwrap(err))
+		return err
+	}
+	// Refused or rejected: what nobody may play is not kept. Deleting does not
+	// depend on whether the caller still listens.
+	done()
+	if err := s.keep.discard(documents...); err != nil {
+		s.cfg.Logger.Warn("a refused blob is still stored", "error", err)
 	}
 	return err
 }
 
 func (p *pushed) run(ctx context.Context) error {
-	if err := p.parse(); err != nil {
-		return err
-	}
 	if err := p.verify(ctx); err != nil {
 		return err
 	}

@@ -23,6 +23,11 @@ func (p *pushed) record(ctx context.Context, attempt string, report *gate.Report
 	if err := p.s.cfg.Blobs.Put(digest, int64(len(text)), strings.NewReader(string(text))); err != nil {
 		return fault("storage_failed", err)
 	}
+	for _, d := range []blobs.Digest{p.module, p.envelope, p.sheet} {
+		if _, err := p.s.cfg.Blobs.Stat(d); err != nil {
+			return blobError("checked document", err)
+		}
+	}
 	m := p.admission.Manifest
 	passed := report.Verdict == gate.Pass
 	_, err = p.s.cfg.Registry.Submit(ctx, registry.Op{
@@ -32,10 +37,7 @@ func (p *pushed) record(ctx context.Context, attempt string, report *gate.Report
 	if err != nil {
 		return registryError(err)
 	}
-	if !passed {
-		// What nobody may play need not be kept; the report says why.
-		p.discard(p.module, p.envelope, p.sheet)
-	}
+	p.rejected = !passed
 	r := p.s.cfg.Registry.State().Release(m.ID, m.Release)
 	if r == nil {
 		return registryError(errors.New("the recorded release is not seen here yet"))
@@ -78,30 +80,4 @@ func (p *pushed) finish(r *registry.Release, report *gate.Report) error {
 		last.Failures = failures(report)
 	}
 	return p.send.Send(last)
-}
-
-// discard deletes blobs that nothing recorded refers to.
-func (p *pushed) discard(digests ...blobs.Digest) {
-	kept := referenced(p.s.cfg.Registry.State())
-	for _, d := range digests {
-		if d == (blobs.Digest{}) || kept[d] {
-			continue
-		}
-		if err := p.s.cfg.Blobs.Delete(d); err != nil {
-			p.s.cfg.Logger.Warn("a refused blob is still stored", "digest", d.String(), "error", err)
-		}
-	}
-}
-
-// referenced are the blobs that recorded releases need. Of a rejected one only
-// the report is kept.
-func referenced(s *registry.State) map[blobs.Digest]bool {
-	kept := map[blobs.Digest]bool{}
-	for _, r := range s.Releases("") {
-		kept[blobs.Digest(r.Report)] = true
-		if r.Phase != registry.Draft && r.Phase != registry.Rejected {
-			kept[blobs.Digest(r.Module)], kept[blobs.Digest(r.Envelope)], kept[blobs.Digest(r.ParSheet)] = true, true, true
-		}
-	}
-	return kept
 }

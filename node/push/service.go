@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -34,7 +35,9 @@ type Config struct {
 	// MaxWrites bounds the pieces being written at a time; the default is 8.
 	MaxWrites int
 	// Rand draws the seeds of checks: a module must not know its own.
-	Rand   io.Reader
+	Rand io.Reader
+	// Now is the clock that uploads are forgotten by; nil is the system's.
+	Now    func() time.Time
 	Logger *slog.Logger
 }
 
@@ -58,6 +61,7 @@ type Service struct {
 	cfg     Config
 	running chan struct{}
 	writing chan struct{}
+	keep    *keeper
 }
 
 // New makes a service. It has nothing to be closed: every call ends with its
@@ -75,5 +79,12 @@ func New(cfg Config) (*Service, error) {
 	if cfg.MaxWrites == 0 {
 		cfg.MaxWrites = DefaultMaxWrites
 	}
-	return &Service{cfg: cfg, running: make(chan struct{}, 1), writing: make(chan struct{}, cfg.MaxWrites)}, nil
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	keep, err := newKeeper(&cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open push: %w", err)
+	}
+	return &Service{cfg: cfg, running: make(chan struct{}, 1), writing: make(chan struct{}, cfg.MaxWrites), keep: keep}, nil
 }

@@ -29,6 +29,12 @@ func (s *Service) UploadChunk(_ context.Context, req *edgereelv1.UploadChunkRequ
 	if err != nil {
 		return uploadError(err)
 	}
+	if stored {
+		s.keep.came(digest)
+		if err := s.keep.sweep(); err != nil {
+			s.cfg.Logger.Warn("old uploads are still stored", "error", err)
+		}
+	}
 	return &edgereelv1.UploadChunkResponse{NextOffset: uint64(next), Stored: stored}, nil
 }
 
