@@ -13,6 +13,14 @@
 // is elsewhere) → leader (key, checks, evaluation on the proposer) → consensus
 // (entry, quorum, apply) → leader (answer).
 //
+// # A release's way
+//
+// push (upload, signature, check in a process of its own) → registry (draft,
+// verdict, moves by persons; a Raft group of its own, learned by nodes without
+// a vote) → releases (blobs fetched over the mesh, verified, loaded; shards this
+// node leads are ordered to follow) → wallet (the shard's catalogue decides) →
+// canary (watches, takes back).
+//
 // # Concurrency
 //
 // New starts everything, Close ends and awaits everything. Run is New's

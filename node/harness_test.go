@@ -197,7 +197,14 @@ const smallBurst = 300
 // newCluster lays out files and keys and starts all nodes.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
+	return newClusterWith(t, func(*config.Config) {})
+}
+
+// newClusterWith is newCluster with another configuration on every node.
+func newClusterWith(t *testing.T, change func(cfg *config.Config)) *cluster {
+	t.Helper()
 	c := &cluster{t: t, layout: newLayout(t, func(i int, cfg *config.Config) {
+		change(cfg)
 		// Short segments and logs: a node that was away needs a snapshot and
 		// the journal's segments from its peers.
 		cfg.Raft = config.Raft{SnapshotEntries: 40, SnapshotCheckMS: 200, TrailingEntries: 20}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/bits"
 	"os"
@@ -19,6 +20,7 @@ import (
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
 	"github.com/edgereel/edgereel/api/edgereel/v1/edgereelv1connect"
 	"github.com/edgereel/edgereel/games"
+	"github.com/edgereel/edgereel/node/config"
 	"github.com/edgereel/edgereel/node/registry"
 	"github.com/edgereel/edgereel/node/releases"
 	"github.com/edgereel/edgereel/storage/blobs"
@@ -162,6 +164,34 @@ func TestReleases(t *testing.T) {
 	t.Run("damaged file", func(t *testing.T) { c.damage(t, via, digest) })
 	t.Run("documents", func(t *testing.T) { c.documents(t, first) })
 	c.verify(t)
+}
+
+// TestReleases_Learned: nodes without a vote in the registry learn it, change it
+// and have the shards they lead follow.
+func TestReleases_Learned(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three nodes")
+	}
+	c := newClusterWith(t, func(cfg *config.Config) { cfg.Registry.Voters = []string{"eu-west-1"} })
+	first := eventually(t, "a node without a vote knows the game", func(context.Context) (*registry.Release, error) {
+		list := c.nodes[2].Registry().State().Releases(releaseGame)
+		if len(list) == 0 {
+			return nil, errors.New("it does not")
+		}
+		return list[0], nil
+	})
+	for i, n := range c.nodes {
+		if n.Registry().Leads() != (i == 0) {
+			t.Errorf("node %d leads: %v", i, n.Registry().Leads())
+		}
+	}
+	wasm, digest := rebuilt(t, releaseGame, "learned")
+	must(t, c.nodes[0].Blobs().Put(digest, int64(len(wasm)), bytes.NewReader(wasm)))
+	c.push(t, first, digest, wasm)
+	c.move(t, 2, "1.0.99", "approved", 0)
+	c.move(t, 1, "1.0.99", "live", 0)
+	t.Logf("every replica runs the new version after %v", c.follows(t, "1.0.99"))
+	must(t, c.nodes[2].Drain(t.Context()))
 }
 
 // push records a checked version whose module is stored already, as package
