@@ -42,7 +42,7 @@ func (n *Node) newStudioService() (*studioService, error) {
 		gate = &push.Child{}
 	}
 	p, err := push.New(push.Config{
-		Blobs: n.blobs, Registry: n.registry, Gate: gate, FloorRTP: n.cfg.Limits.FloorRTP, Rand: n.opts.Rand, Logger: n.log,
+		Blobs: n.blobs, Registry: n.registry, Gate: gate, FloorRTP: n.cfg.Limits.FloorRTP, Rand: n.opts.Rand, Now: n.now, Logger: n.log,
 	})
 	if err != nil {
 		return nil, err
