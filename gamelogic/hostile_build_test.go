@@ -331,6 +331,10 @@ func withRuntime(t testing.TB, add adder, refused refuser, steps stepper) {
 	add("start", "loop-in-initialize", initialize([]byte{0x03, 0x40, 0x0c, 0, 0x0b}), refused("exhausted", "_initialize"))
 	add("start", "recursion-in-initialize", initialize(call(10)), refused("depth", "_initialize"))
 	add("start", "exit-in-initialize", initialize(i32c(0), call(1)), refused("trap", "_initialize"))
+	none, library := newGuest(closedWin(0)), newGuest(closedWin(0)).system()
+	none.memory, library.memory = []byte{1, 0, 0}, []byte{1, 0, 0}
+	add("start", "data-outside-the-memory", none.build(t), refused("abi", "instantiate"))
+	add("start", "data-outside-the-memory-of-a-library", library.build(t), refused("abi", "a data segment"))
 	program := newGuest(closedWin(0)).system()
 	program.extra, program.nExtra = cat(str("_start"), []byte{0}, leb(uint64(program.nImports)+4)), 1
 	add("system", "program", program.build(t), refused("abi", "-buildmode=c-shared"))

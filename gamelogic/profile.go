@@ -43,7 +43,7 @@ func (p Profile) limits() meter.Limits {
 		for _, f := range wasiFunctions() {
 			imports[wasiModule+"."+f.name] = f.signature
 		}
-		limits.Imports = imports
+		limits.Imports, limits.DetachData = imports, true
 	}
 	return limits
 }

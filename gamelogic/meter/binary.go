@@ -29,6 +29,8 @@ type module struct {
 	exports  map[string]Export
 	elements []uint32 // functions in the table
 	escapes  bool     // any function may be in the table
+	data     []Segment
+	attached bool     // the data segments must stay
 	mutable  []uint32 // indexes of the mutable globals
 	globals  int
 	memories int
@@ -106,8 +108,11 @@ func (m *module) section(id byte, r *reader) error {
 		return nil
 	case 10:
 		err = m.readCode(r)
+	case 11:
+		m.readData(r)
+		return nil
 	default:
-		return nil // data, data count: the engine's business
+		return nil // data count: the engine's business
 	}
 	if err != nil {
 		return err
@@ -265,6 +270,33 @@ func (m *module) readElements(r *reader) {
 		}
 	}
 	m.escapes = m.escapes || r.err != nil || r.more()
+}
+
+// readData finds the active segments. Like readElements it leaves what is not
+// plain to the engine.
+func (m *module) readData(r *reader) {
+	m.attached = m.attached || !m.limits.DetachData
+	for range r.count(m.limits.Bytes) {
+		if m.attached || r.u32() != 0 || r.byte() != 0x41 {
+			m.attached = true
+			return
+		}
+		offset := uint32(r.i32())
+		if r.byte() != 0x0b {
+			m.attached = true
+			return
+		}
+		m.data = append(m.data, Segment{offset, r.bytes(int(r.u32()))})
+	}
+	m.attached = m.attached || r.err != nil || r.more()
+}
+
+// detached are the segments that the rewritten module does without.
+func (m *module) detached() []Segment {
+	if m.attached {
+		return nil
+	}
+	return m.data
 }
 
 func (m *module) readCode(r *reader) error {

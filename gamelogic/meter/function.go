@@ -437,6 +437,7 @@ func (f *function) bulk(at int) error {
 	r := &f.r
 	switch sub := r.byte(); sub {
 	case 8: // memory.init
+		f.m.attached = true
 		f.length(edit{at: at, kind: editBulk})
 		r.u32()
 		r.zero()

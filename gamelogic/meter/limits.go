@@ -32,7 +32,7 @@ const (
 	freeFrames = 512
 )
 
-// Limits of a module. Every field but Floats must be set.
+// Limits of a module. Every field but the booleans must be set.
 type Limits struct {
 	Profile       string // their name, repeated in the report
 	Bytes         int    // of the binary
@@ -50,6 +50,10 @@ type Limits struct {
 	// Floats allows floating-point types and instructions. What they compute is
 	// made the same everywhere, see the package's text.
 	Floats bool
+	// DetachData takes the active data segments out of the module and puts them
+	// into the report, where the code does not need them: who builds many
+	// instances copies the memory of the first one.
+	DetachData bool
 	// Imports allows functions by "module.name"; the value is the signature,
 	// 'i' for i32, 'l' for i64, 'f' for f32 and 'd' for f64: "ii>l".
 	Imports map[string]string
@@ -153,6 +157,10 @@ type Report struct {
 	Globals  []string // reserved export names of the module's mutable globals
 	Memories int      // 0 or 1
 
+	// Data are the segments taken out; whoever instantiates the module writes
+	// them, in order, and refuses it when one lies outside the memory.
+	Data []Segment
+
 	Functions     int // with a body
 	LargestBody   int // bytes
 	MostLocals    int
@@ -161,6 +169,12 @@ type Report struct {
 	LargestFrame  int // slots
 	Effort        int64
 	Recursive     bool // some calls are paid by stack slots
+}
+
+// Segment is an active data segment.
+type Segment struct {
+	Offset uint32
+	Bytes  []byte
 }
 
 // Export is one export of the original.

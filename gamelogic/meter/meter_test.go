@@ -123,6 +123,43 @@ func TestRewrite_AtTheLimits(t *testing.T) {
 	}
 }
 
+// Active data segments come out where nothing needs them, and stay where the
+// code or their form does.
+func TestRewrite_DetachData(t *testing.T) {
+	active := func(segments ...[]byte) []byte { return replaced(replaced(three(i32c(1)), 12, []byte{byte(len(segments))}), 11, vec(segments...)) }
+	plain := func(at int64, b string) []byte { return cat([]byte{0}, i32c(at), []byte{0x0b}, str(b)) }
+	initial := replaced(three(i32c(0), i32c(0), i32c(0), []byte{0xfc, 8, 0, 0}, i32c(1)), 11, vec(plain(7, "abc")))
+	for _, tt := range []struct {
+		name string
+		wasm []byte
+		want int
+	}{
+		{"two", active(plain(7, "abc"), plain(70_000, "")), 2},
+		{"passive", active(cat([]byte{1}, str("abc"))), 0},
+		{"active and passive", active(plain(7, "abc"), cat([]byte{1}, str("abc"))), 0},
+		{"of a named memory", active(cat([]byte{2, 0}, i32c(7), []byte{0x0b}, str("abc"))), 0},
+		{"used by the code", initial, 0},
+	} {
+		limits := DefaultLimits()
+		_, report, err := Rewrite(tt.wasm, limits)
+		if err != nil || report.Data != nil {
+			t.Errorf("%s: %d segments without being asked, %v", tt.name, len(report.Data), err)
+		}
+		limits.DetachData = true
+		code, report, err := Rewrite(tt.wasm, limits)
+		if err != nil || len(report.Data) != tt.want {
+			t.Errorf("%s: %d segments, %v, want %d", tt.name, len(report.Data), err, tt.want)
+			continue
+		}
+		if err := validate(code, limits); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if tt.want > 0 && (report.Data[0].Offset != 7 || string(report.Data[0].Bytes) != "abc") {
+			t.Errorf("%s: %+v", tt.name, report.Data[0])
+		}
+	}
+}
+
 // Without fuel nothing runs, not even a function without a loop.
 func TestRewrite_StartsEmpty(t *testing.T) {
 	metered, _, err := Rewrite(three(i32c(1)), DefaultLimits())

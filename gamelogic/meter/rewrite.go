@@ -35,6 +35,7 @@ func (m *module) report() Report {
 		Version: Version, Effort: m.effort(), Profile: m.limits.Profile, Exports: m.exports, Memories: m.memories,
 		Functions: len(m.bodies), Nesting: m.deepest, Recursive: m.recursive,
 	}
+	rep.Data = m.detached()
 	for _, g := range m.mutable {
 		rep.Globals = append(rep.Globals, globalName(g))
 	}
@@ -71,7 +72,7 @@ func (m *module) encode() []byte {
 				body = m.codeSection()
 			}
 		}
-		if body == nil {
+		if body == nil || (id == 11 || id == 12) && m.detached() != nil {
 			continue
 		}
 		out = append(out, id)
