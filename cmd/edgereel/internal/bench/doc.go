@@ -4,8 +4,8 @@
 // It promises ratios more than times: whatever is compared runs in turns, a few
 // milliseconds each, for as long as asked, and the median counts, so that a busy
 // machine disturbs both sides alike. Times are processor time of the whole
-// process, collection of garbage included, where the system tells it, else
-// time on the wall. It does not judge a cluster: no network, no disk, no log.
+// process where the system tells it, else time on the wall; each batch begins
+// with a collected heap. It does not judge a cluster: no network, no disk, no log.
 //
 // # Concurrency
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -34,6 +35,7 @@ func (s *side) spend(now clock, n int) (nanoseconds float64, err error) {
 			return 0, fmt.Errorf("prepare %s: %w", s.name, err)
 		}
 	}
+	runtime.GC() // nobody pays for what another side left
 	began := now()
 	err = s.run(n)
 	spent := now() - began
