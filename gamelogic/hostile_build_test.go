@@ -79,7 +79,7 @@ func hostile(t testing.TB) []attack {
 	imports(add, refused, changed)
 	sizes(add, refused, played, changed)
 	runaways(t, add, steps, played)
-	answers(t, add, steps, played)
+	answers(add, steps, played)
 	rounds(t, add, steps, played)
 	advised(t, add)
 	withRuntime(t, add, refused, steps)
@@ -229,7 +229,7 @@ func runaways(t testing.TB, add adder, steps stepper, played playable) {
 	add("memory", "growth-of-4-gib", played(cat(i32c(-1), []byte{0x40, 0, 0x1a}), closedWin(0)), steps("ok"))
 }
 
-func answers(t testing.TB, add adder, steps stepper, played playable) {
+func answers(add adder, steps stepper, played playable) {
 	draw := dropped(roll(6))
 	bad := func(name string, body ...[]byte) {
 		add("answers", name, played(draw, cat(body...)), steps("bad_output"))

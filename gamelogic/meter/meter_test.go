@@ -126,7 +126,9 @@ func TestRewrite_AtTheLimits(t *testing.T) {
 // Active data segments come out where nothing needs them, and stay where the
 // code or their form does.
 func TestRewrite_DetachData(t *testing.T) {
-	active := func(segments ...[]byte) []byte { return replaced(replaced(three(i32c(1)), 12, []byte{byte(len(segments))}), 11, vec(segments...)) }
+	active := func(segments ...[]byte) []byte {
+		return replaced(replaced(three(i32c(1)), 12, []byte{byte(len(segments))}), 11, vec(segments...))
+	}
 	plain := func(at int64, b string) []byte { return cat([]byte{0}, i32c(at), []byte{0x0b}, str(b)) }
 	initial := replaced(three(i32c(0), i32c(0), i32c(0), []byte{0xfc, 8, 0, 0}, i32c(1)), 11, vec(plain(7, "abc")))
 	for _, tt := range []struct {
