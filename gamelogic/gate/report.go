@@ -160,7 +160,8 @@ type Distribution struct {
 const MaxPoints = 10_000
 
 // Point is one win. Probabilities have twelve digits and add up to 1 as far as those
-// can; Num and Den are the exact fraction where the source is exact.
+// can; Num and Den are the exact fraction where the source is exact and they are
+// not very long.
 type Point struct {
 	WinMinor    int64   `json:"win_minor"`
 	Probability float64 `json:"probability"`

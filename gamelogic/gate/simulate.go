@@ -141,7 +141,11 @@ func (s *modeState) distribution(p *PARMode, costMinor, stakeMinor int64) *Distr
 	case s.exact != nil && s.exact.Wins != nil:
 		d.Source = "exact"
 		for _, w := range s.exact.Wins {
-			d.Points = append(d.Points, Point{WinMinor: w.WinMinor, Probability: float(w.Probability), Num: w.Probability.Num().String(), Den: w.Probability.Denom().String()})
+			point := Point{WinMinor: w.WinMinor, Probability: float(w.Probability)}
+			if w.Probability.Denom().BitLen() <= maxPointBits {
+				point.Num, point.Den = w.Probability.Num().String(), w.Probability.Denom().String()
+			}
+			d.Points = append(d.Points, point)
 		}
 	case p != nil && s.agrees && s.fromSheet(d, p, stakeMinor):
 		return d
@@ -187,6 +191,10 @@ func compare(a, b int64) int {
 	}
 	return 0
 }
+
+// maxPointBits of a probability's denominator: longer fractions would make
+// reports of megabytes, for digits that nobody can use.
+const maxPointBits = 256
 
 // merge puts neighbours together until there are at most MaxPoints. Nothing
 // and the greatest win stay by themselves.
