@@ -196,7 +196,8 @@ func (s *Service) fetchFrom(ctx context.Context, node string, d blobs.Digest) er
 		_, _, err := s.cfg.Blobs.Append(d, size, offset, data)
 		return err //nolint:wrapcheck // the store's own error
 	})
-	if errors.Is(err, blobs.ErrTooMany) {
+	var size *blobs.SizeError
+	if errors.Is(err, blobs.ErrTooMany) || errors.Is(err, blobs.ErrBusy) || errors.As(err, &size) {
 		// Studios' uploads must not keep a node from its games.
 		return s.fetchWhole(ctx, node, d)
 	}

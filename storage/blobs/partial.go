@@ -67,12 +67,19 @@ func (s *Store) Next(d Digest) (offset int64, stored bool) {
 }
 
 // Append adds one piece to the upload of a blob of size bytes and tells where
-// the next one begins. A piece at another offset is answered with *OffsetError.
+// the next one begins. A piece at another offset is answered with *OffsetError;
+// a first piece with another size begins anew.
 // With the last piece the whole is verified and stored: stored is true, or the
 // upload is forgotten and the error is *DigestError.
 func (s *Store) Append(d Digest, size, offset int64, data []byte) (next int64, stored bool, err error) {
 	if have, err := s.Stat(d); err == nil {
 		return have, true, nil
+	}
+	if offset == 0 && s.otherSize(d, size) {
+		// Whoever announced another size must not stand in the way.
+		if err := s.Abort(d); err != nil {
+			return 0, false, err
+		}
 	}
 	p, err := s.take(d, size, offset, int64(len(data)))
 	if err != nil {
@@ -88,6 +95,13 @@ func (s *Store) Append(d Digest, size, offset int64, data []byte) (next int64, s
 		return next, false, fmt.Errorf("upload blob: %w", err)
 	}
 	return next, stored, nil
+}
+
+func (s *Store) otherSize(d Digest, size int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.partials[d]
+	return p != nil && p.size != size
 }
 
 func isDigest(err error) bool {

@@ -244,6 +244,24 @@ func TestStore_AppendWrongBytes(t *testing.T) {
 	}
 }
 
+// TestStore_AppendAnotherSize: somebody who announces a wrong size first keeps
+// nobody from the right one.
+func TestStore_AppendAnotherSize(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, nil)
+	data, d := blob(100, 1)
+	_, _, err := s.Append(d, 99, 0, make([]byte, 50))
+	must(t, err)
+	_, _, err = s.Append(d, 100, 0, data[:60])
+	must(t, err)
+	if _, stored, err := s.Append(d, 100, 60, data[60:]); err != nil || !stored {
+		t.Fatalf("%v %v", stored, err)
+	}
+	if left := files(t, filepath.Join(dir, "blobs", "partial")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestStore_AppendCrash(t *testing.T) {
 	dir := t.TempDir()
 	data, d := blob(100, 1)
