@@ -2,11 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"os/user"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/edgereel/edgereel/api/dsse"
@@ -106,11 +107,15 @@ func (p *studioPush) Run(ctx context.Context, std *streams) error {
 		return studioFailure(err)
 	}
 	parcel.Pushed.Person, parcel.Pushed.Rounds = person, uint64(p.Rounds)
+	// The node is told, or it would check for nobody until the connection is
+	// given up for dead.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	show := &studio.PushProgress{Out: std.err, Live: isTerminal(std.err), Now: time.Now}
 	last, err := s.Push(ctx, parcel.Pushed, show.Tell)
 	show.End()
 	if err != nil {
-		if errors.Is(err, context.Canceled) {
+		if ctx.Err() != nil {
 			return studioFailure(context.Canceled)
 		}
 		return fmt.Errorf("push %s: %w", parcel.Release.Name(), err)
