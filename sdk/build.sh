@@ -34,14 +34,27 @@ pinned() {
   return 1
 }
 
-# Debian's compiler, which brings the library for wasm32, before any other.
+# Debian's compiler, which has the library for wasm32, before any other.
 rust_compiler() {
   if [ -x /usr/bin/rustc ]; then echo /usr/bin/rustc; else command -v rustc || true; fi
 }
 
+# rust_version says which it is, or what it lacks.
+rust_version() {
+  if [ -z "$1" ]; then
+    return
+  elif [ ! -d "$("$1" --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]; then
+    echo "one without the library for wasm32"
+  elif ! command -v rust-lld >/dev/null; then
+    echo "one without the linker rust-lld"
+  else
+    "$1" --version
+  fi
+}
+
 build_rust() {
   rustc=$(rust_compiler)
-  pinned rust "rustc 1.63.0" "$([ -z "$rustc" ] || "$rustc" --version)" || return 0
+  pinned rust "rustc 1.63.0" "$(rust_version "$rustc")" || return 0
   flags="--edition 2021 --target wasm32-unknown-unknown -C opt-level=3 -C panic=abort -C codegen-units=1 -C target-feature=+bulk-memory"
   cd "$here/rust"
   # shellcheck disable=SC2086 # the flags are words

@@ -74,6 +74,7 @@ func TestVectors_RustNative(t *testing.T) {
 	// Debian's, which the pinned build has anyway, or any other: only the crate
 	// itself is needed.
 	cargo := program(t, "rust", "/usr/bin/cargo", "cargo")
+	program(t, "c", "cc") // which links what rustc compiles
 	reads(t, "rust/Cargo.toml", "rust/src/*", "rust/example/*.rs", "rust/tests/*", "vectors/*")
 	env := []string{"CARGO_TARGET_DIR=" + t.TempDir(), "CARGO_NET_OFFLINE=true"}
 	if rustc := filepath.Join(filepath.Dir(cargo), "rustc"); filepath.Dir(cargo) == "/usr/bin" {

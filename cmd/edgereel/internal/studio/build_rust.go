@@ -56,6 +56,10 @@ func (c *compilation) rustChain(ctx context.Context) (rustChain, error) {
 			continue
 		}
 		sysroot := c.ask(ctx, rustc, "--print", "sysroot")
+		if !hasLinker(sysroot) {
+			why = rustc + " has no linker rust-lld, which comes with lld"
+			continue
+		}
 		for _, target := range rustTargets {
 			if _, err := os.Stat(filepath.Join(sysroot, "lib", "rustlib", target, "lib")); err == nil {
 				return rustChain{cargo, rustc, target}, nil
@@ -64,6 +68,16 @@ func (c *compilation) rustChain(ctx context.Context) (rustChain, error) {
 		why = fmt.Sprintf("%s (%s) has no library for wasm32", rustc, c.ask(ctx, rustc, "--version"))
 	}
 	return rustChain{}, noCompiler("%s; with rustup `rustup target add wasm32-unknown-unknown`, on Debian and Ubuntu `apt install rustc cargo libstd-rust-dev-wasm32 lld`", why)
+}
+
+// hasLinker tells whether rustc finds rust-lld: rustup's brings it along, a
+// distribution's links to that of another package.
+func hasLinker(sysroot string) bool {
+	if _, err := exec.LookPath("rust-lld"); err == nil {
+		return true
+	}
+	own, err := filepath.Glob(filepath.Join(quoted(sysroot), "lib", "rustlib", "*", "bin", "rust-lld*"))
+	return err == nil && len(own) > 0
 }
 
 // newest is the module that was built last: a library that was renamed leaves

@@ -161,7 +161,8 @@ func TestCompile_NoCompiler(t *testing.T) {
 	}{
 		"no rustc":      {"rust", nil, []string{"rustc is not there", "rustup target add wasm32-unknown-unknown", "apt install rustc"}},
 		"no cargo":      {"rust", map[string]string{"rustc": "echo rustc 1.80.0"}, []string{"no cargo beside it"}},
-		"no library":    {"rust", map[string]string{"rustc": `[ "$1" = --version ] && echo rustc 1.80.0 || echo /nowhere`, "cargo": "exit 1"}, []string{"rustc 1.80.0", "no library for wasm32"}},
+		"no library":    {"rust", map[string]string{"rustc": `[ "$1" = --version ] && echo rustc 1.80.0 || echo /nowhere`, "cargo": "exit 1", "rust-lld": ""}, []string{"rustc 1.80.0", "no library for wasm32"}},
+		"no rust-lld":   {"rust", map[string]string{"rustc": "echo /nowhere", "cargo": "exit 1"}, []string{"no linker rust-lld", "lld"}},
 		"no clang":      {"c", nil, []string{"clang is not there", "apt install clang lld"}},
 		"other targets": {"c", map[string]string{"clang": "echo arm64 x86-64"}, []string{"does not know wasm32"}},
 		"no linker":     {"c", map[string]string{"clang": `[ "$1" = --print-targets ] && echo wasm32 || echo wasm-ld`}, []string{"no linker wasm-ld", "lld"}},
