@@ -13,9 +13,7 @@
  * and returns edgereel_advice or an error code. The kit allocates nothing and
  * has no state of its own between steps. Refuse before the first draw: after
  * one, a refusal is an incident.
- * The ABI itself is specified in docs/abi.md.
- *
- * SPDX-License-Identifier: MIT-0 */
+ * The ABI itself is specified in docs/abi.md. */
 #ifndef EDGEREEL_H
 #define EDGEREEL_H
 
