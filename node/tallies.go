@@ -34,10 +34,14 @@ func (n *Node) tallies(game string, shards []uint32) *edgereelv1.TalliesReply {
 			continue
 		}
 		r.group.View(func(sh *wallet.Shard) {
+			if b, ok := sh.BuildsOf(game); ok {
+				reply.Shards = append(reply.Shards, shardTallies(sh.Head(), &b))
+			}
+			if game != "" {
+				return
+			}
 			for _, b := range sh.Builds() {
-				if game == "" || b.Game == game {
-					reply.Shards = append(reply.Shards, shardTallies(sh.Head(), &b))
-				}
+				reply.Shards = append(reply.Shards, shardTallies(sh.Head(), &b))
 			}
 		})
 	}
