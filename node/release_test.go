@@ -29,6 +29,9 @@ import (
 // releaseGame has rounds of several steps.
 const releaseGame = "ember-vault"
 
+// nextVersion is the one that is released.
+const nextVersion = "1.0.99"
+
 // rebuilt is a reference game's module with other bytes: a section of notes
 // that no engine reads.
 func rebuilt(t *testing.T, id, note string) ([]byte, blobs.Digest) {
@@ -54,14 +57,14 @@ func (c *cluster) studio(t *testing.T, i int) edgereelv1connect.StudioServiceCli
 }
 
 // move takes a step at a node, and expects its answer.
-func (c *cluster) move(t *testing.T, i int, version, to string, share uint32) {
+func (c *cluster) move(t *testing.T, i int, to string) {
 	t.Helper()
 	res, err := c.studio(t, i).MoveRelease(t.Context(), &edgereelv1.MoveReleaseRequest{
-		Game: releaseGame, Version: version, To: to, ShareX10000: share, Person: "ben", Reason: "the test",
+		Game: releaseGame, Version: nextVersion, To: to, Person: "ben", Reason: "the test",
 	})
 	must(t, err)
 	if res.GetRelease().GetState() != to {
-		t.Fatalf("%s is %s after it was made %s", version, res.GetRelease().GetState(), to)
+		t.Fatalf("%s is %s after it was made %s", nextVersion, res.GetRelease().GetState(), to)
 	}
 }
 
@@ -114,11 +117,11 @@ func TestReleases(t *testing.T) {
 		}
 	}
 	c.push(t, first, digest, wasm)
-	_, err := c.studio(t, 1).MoveRelease(t.Context(), &edgereelv1.MoveReleaseRequest{Game: releaseGame, Version: "1.0.99", To: "approved", Person: "ann"})
+	_, err := c.studio(t, 1).MoveRelease(t.Context(), &edgereelv1.MoveReleaseRequest{Game: releaseGame, Version: nextVersion, To: "approved", Person: "ann"})
 	if d := api.DetailOf(err); d.GetCode() != string(registry.CodeSamePerson) || connect.CodeOf(err) != connect.CodeFailedPrecondition {
 		t.Errorf("the pusher approved: %v", err)
 	}
-	c.move(t, 1, "1.0.99", "approved", 0)
+	c.move(t, 1, "approved")
 	for i, n := range c.nodes {
 		eventually(t, "a node fetches and loads the module", func(context.Context) (bool, error) {
 			if n.Releases().Game(digest) == nil {
@@ -132,9 +135,9 @@ func TestReleases(t *testing.T) {
 	leader := c.index(c.nodes[0].Registry().Leader())
 	must(t, c.nodes[leader].Close())
 	other := (leader + 1) % 3
-	c.moveUntil(t, other, "1.0.99", "live")
+	c.moveUntil(t, other, "live")
 	c.start(leader)
-	t.Logf("every replica runs the new version after %v", c.follows(t, "1.0.99"))
+	t.Logf("every replica runs the new version after %v", c.follows(t, nextVersion))
 
 	// The open round goes on with its own module.
 	via := (leader + 2) % 3
@@ -147,18 +150,18 @@ func TestReleases(t *testing.T) {
 	listed, err := c.plays(via, p).ListGames(t.Context(), &edgereelv1.ListGamesRequest{})
 	must(t, err)
 	for _, g := range listed.GetGames() {
-		if g.GetId() == releaseGame && (g.GetVersion() != "1.0.99" || !g.GetEnabled()) {
+		if g.GetId() == releaseGame && (g.GetVersion() != nextVersion || !g.GetEnabled()) {
 			t.Errorf("listed as %v", g)
 		}
 	}
-	shown, err := c.studio(t, via).GetRelease(t.Context(), &edgereelv1.GetReleaseRequest{Game: releaseGame, Version: "1.0.99"})
+	shown, err := c.studio(t, via).GetRelease(t.Context(), &edgereelv1.GetReleaseRequest{Game: releaseGame, Version: nextVersion})
 	must(t, err)
-	if len(shown.GetShards()) != 3 || shown.GetShards()[0].GetLiveVersion() != "1.0.99" || shown.GetRelease().GetState() != "live" {
+	if len(shown.GetShards()) != 3 || shown.GetShards()[0].GetLiveVersion() != nextVersion || shown.GetRelease().GetState() != "live" {
 		t.Errorf("the release is told as %v", shown)
 	}
 
 	t.Run("way back", func(t *testing.T) {
-		c.move(t, via, "1.0.99", "rolled_back", 0)
+		c.move(t, via, "rolled_back")
 		t.Logf("every replica is back after %v", c.follows(t, first.Version))
 	})
 	t.Run("damaged file", func(t *testing.T) { c.damage(t, via, digest) })
@@ -188,9 +191,9 @@ func TestReleases_Learned(t *testing.T) {
 	wasm, digest := rebuilt(t, releaseGame, "learned")
 	must(t, c.nodes[0].Blobs().Put(digest, int64(len(wasm)), bytes.NewReader(wasm)))
 	c.push(t, first, digest, wasm)
-	c.move(t, 2, "1.0.99", "approved", 0)
-	c.move(t, 1, "1.0.99", "live", 0)
-	t.Logf("every replica runs the new version after %v", c.follows(t, "1.0.99"))
+	c.move(t, 2, "approved")
+	c.move(t, 1, "live")
+	t.Logf("every replica runs the new version after %v", c.follows(t, nextVersion))
 	must(t, c.nodes[2].Drain(t.Context()))
 }
 
@@ -210,7 +213,7 @@ func (c *cluster) push(t *testing.T, first *registry.Release, digest blobs.Diges
 		must(t, c.nodes[0].Blobs().Put(blobs.Digest(documents[i]), int64(len(text)), strings.NewReader(text)))
 	}
 	r := *first
-	r.Version, r.KeyID, r.Module, r.ModuleBytes = "1.0.99", registry.KeyID(public), registry.Digest(digest), int64(len(wasm))
+	r.Version, r.KeyID, r.Module, r.ModuleBytes = nextVersion, registry.KeyID(public), registry.Digest(digest), int64(len(wasm))
 	r.Envelope, r.ParSheet = documents[0], documents[1]
 	for _, op := range []registry.Op{
 		{ID: "push", Person: "ann", Draft: &registry.DraftOp{Release: r}},
@@ -222,10 +225,10 @@ func (c *cluster) push(t *testing.T, first *registry.Release, digest blobs.Diges
 }
 
 // moveUntil takes a step while the registry may have no leader.
-func (c *cluster) moveUntil(t *testing.T, i int, version, to string) {
+func (c *cluster) moveUntil(t *testing.T, i int, to string) {
 	t.Helper()
 	eventually(t, "the registry decides again", func(ctx context.Context) (bool, error) {
-		_, err := c.studio(t, i).MoveRelease(ctx, &edgereelv1.MoveReleaseRequest{Game: releaseGame, Version: version, To: to, Person: "ben"})
+		_, err := c.studio(t, i).MoveRelease(ctx, &edgereelv1.MoveReleaseRequest{Game: releaseGame, Version: nextVersion, To: to, Person: "ben"})
 		if api.DetailOf(err).GetCode() == string(registry.CodeWrongState) {
 			// An attempt that was not answered had been applied.
 			return true, nil
@@ -315,7 +318,7 @@ func (c *cluster) damage(t *testing.T, i int, digest blobs.Digest) {
 
 // documents are on every node, and modules are nobody else's.
 func (c *cluster) documents(t *testing.T, first *registry.Release) {
-	report := c.nodes[0].Registry().State().Release(releaseGame, "1.0.99").Report
+	report := c.nodes[0].Registry().State().Release(releaseGame, nextVersion).Report
 	for i := range c.nodes {
 		res := eventually(t, "a document", func(ctx context.Context) (*edgereelv1.GetBlobResponse, error) {
 			return c.studio(t, i).GetBlob(ctx, &edgereelv1.GetBlobRequest{Digest: report.String()})
