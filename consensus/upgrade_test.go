@@ -81,3 +81,34 @@ func TestGroup_ActivatesAtTheStart(t *testing.T) {
 		c.agree()
 	})
 }
+
+// TestGroup_GiveAway: another voter leads between two entries, nothing is lost,
+// and the one that gave way takes part as before and may lead again.
+func TestGroup_GiveAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 82)
+		leader := c.start()
+		id := wallet.ID{1, 1}
+		leader.must(openWallet(id))
+		settle(time.Second)
+		if err := leader.group.GiveAway(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		next := c.leader(leader.name)
+		next.must(deposit(id, "d1", 5))
+		// It leads nothing: there is nothing to give.
+		if err := leader.group.GiveAway(t.Context()); err != nil || !next.group.Leads() {
+			t.Errorf("giving nothing away: %v, %s leads %v", err, next.name, next.group.Leads())
+		}
+		c.close(c.other(leader.name, next.name).name)
+		settle(time.Second)
+		if err := next.group.GiveAway(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if a := c.leader(next.name); a != leader {
+			t.Errorf("%s leads, want %s back", a.name, leader.name)
+		} else if got := a.must(deposit(id, "d2", 5)); got.BalanceMinor != 10 {
+			t.Errorf("the balance is %d", got.BalanceMinor)
+		}
+	})
+}
