@@ -28,7 +28,8 @@
 // It looks again and again, so each look may only spend a part of what all may:
 // the j-th look at a mode spends Alpha / modes / (j (j+1)), half of it on the
 // return and half on the classes, two-sided. All looks at a canary together
-// raise a false alarm with a probability of at most Alpha, 1e-4 by default.
+// raise a false alarm with a probability of at most Alpha, 1e-4 by default, but
+// for the few per cent by which a measured tail may be off.
 // Looks come when a mode has 1,000 rounds and then each time it has half as
 // many again; a watcher that takes over from another one looks at once, which
 // repeats at most one look of each mode.
