@@ -126,6 +126,7 @@ func TestStudio_ExitCodes(t *testing.T) {
 		{"check " + choice + " --rounds 1e4", ExitVerdict, "there is no PAR sheet"},
 		{"check " + noModule + " --rounds 1e4", ExitVerdict, "a host would refuse the module: format"},
 		{"check " + torn + " --rounds 1e4 --json", ExitVerdict, `"verdict":"fail"`},
+		{"check " + choice + " --rounds 1e4", ExitVerdict, "s left"},
 		{"check " + choice + " --floor much", ExitUsage, `the floor "much"`},
 		{"check " + choice + " --par none.json", ExitUsage, "none.json"},
 		{"init Owl --lang c", ExitUsage, "no game id"},
