@@ -36,7 +36,9 @@ type function struct {
 	moved   []int64         // by open block: values that a branch to it moves
 	edits   []edit
 	lengths bool // it pays for lengths
+	bulks   int  // bulk instructions but memory.grow
 	folded  bool // its callers pay for it, see fold
+	touches bool // so do they, but not for its lengths
 	// single and double: it needs the locals for a result that may be no number.
 	single, double bool
 }
@@ -331,7 +333,9 @@ func (f *function) length(e edit) {
 	f.lengths = true
 	f.meet()
 	f.extra += effortBulk
+	e.open = len(f.open)
 	if e.kind == editBulk {
+		f.bulks++
 		f.height(-3)
 	}
 	f.edits = append(f.edits, e)
@@ -365,7 +369,7 @@ func (f *function) bulk(at int) error {
 func (f *function) body() []byte {
 	m := f.m
 	groups := f.groups + 1
-	for _, needs := range []bool{f.single, f.double} {
+	for _, needs := range []bool{f.inline(), f.single, f.double} {
 		if needs {
 			groups++
 		}
@@ -382,7 +386,7 @@ func (f *function) body() []byte {
 		}
 		return index
 	}
-	c.fuel = local(true, valI64)
+	c.fuel, c.length = local(true, valI64), local(f.inline(), valI32)
 	c.single, c.double = local(f.single, valF32), local(f.double, valF64)
 	at := f.edits[0].at
 	for _, e := range f.edits {
@@ -420,7 +424,7 @@ func (f *function) add(c *coder, e edit) {
 		}
 	case editBefore, editAfter:
 		callee := int(e.what) - f.m.imports
-		if f.m.bodies[callee].folded {
+		if body := f.m.bodies[callee]; body.folded && !body.touches {
 			return
 		}
 		if e.kind == editBefore {
@@ -445,6 +449,10 @@ func (f *function) add(c *coder, e edit) {
 	case editDouble:
 		c.canonical(valF64)
 	case editBulk, editGrow:
+		if e.kind == editBulk && f.inline() {
+			c.payLength(uint64(e.open))
+			return
+		}
 		c.flush()
 		c.op(0x10, f.m.helper(e.kind))
 		c.fetch()

@@ -47,10 +47,10 @@ func (m *module) measure() {
 }
 
 // fold finds the functions that cost little and always the same, and has every
-// caller pay for them at the call: those without bulk instructions and loops of their own payment
+// caller pay for them at the call: those without loops of their own payment
 // that call nothing but imports and functions of the same kind, and that
-// nothing but a direct call can reach. Such a function does not touch the
-// fuel. It needs the heights.
+// nothing but a direct call can reach. Such a function touches the fuel only
+// where it pays for lengths. It needs the heights.
 func (m *module) fold() {
 	reached := make([]bool, len(m.bodies))
 	reach := func(function uint32) {
@@ -71,7 +71,8 @@ func (m *module) fold() {
 	visit = func(i int) {
 		done[i] = true
 		f := m.bodies[i]
-		candidate := !reached[i] && !m.escapes && !f.indirect && !f.lengths && m.height[i] != unbounded
+		f.touches = f.lengths
+		candidate := !reached[i] && !m.escapes && !f.indirect && m.height[i] != unbounded
 		for _, call := range f.calls {
 			j := int(call.callee) - m.imports
 			if !done[j] {
@@ -79,6 +80,7 @@ func (m *module) fold() {
 			}
 			if callee := m.bodies[j]; callee.folded {
 				f.scopes[call.scope].weight += callee.total()
+				f.touches = f.touches || callee.touches
 			} else {
 				candidate = false
 			}

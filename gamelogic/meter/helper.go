@@ -2,9 +2,29 @@ package meter
 
 import "encoding/binary"
 
-// Bulk instructions pay for their length by a call of a function added behind
-// those of the module, which takes the length and gives it back: in line, the
-// payment would make a compile bomb of a row of small instructions.
+// Bulk instructions pay for their length in line where there are few of them,
+// and otherwise by a call of a function added behind those of the module, which
+// takes the length and gives it back: in line, the payment would make a compile
+// bomb of a row of small instructions.
+
+func (f *function) inline() bool { return f.bulks > 0 && f.bulks <= f.m.grain.bulks }
+
+// payLength pays for the length on top of the stack.
+func (c *coder) payLength(trap uint64) {
+	c.op(0x21, c.length)
+	c.left()
+	c.op(0x20, c.length)
+	c.weigh()
+	c.settle(trap)
+	c.op(0x20, c.length)
+}
+
+// weigh turns a length into units.
+func (c *coder) weigh() {
+	c.out = append(c.out, 0xad) // i64.extend_i32_u
+	c.i64(bulkShift)
+	c.out = append(c.out, 0x88) // i64.shr_u
+}
 
 // Bytes moved for one unit of fuel, as a power of two.
 const bulkShift = 4
@@ -65,9 +85,7 @@ func (m *module) helpers() [][]byte {
 	bulk := begin()
 	bulk.left()
 	bulk.op(0x20, 0)
-	bulk.out = append(bulk.out, 0xad) // i64.extend_i32_u
-	bulk.i64(bulkShift)
-	bulk.out = append(bulk.out, 0x88) // i64.shr_u
+	bulk.weigh()
 	bulk.settle(0)
 	bulk.op(0x20, 0)
 	// Growth moves the memory there is and clears what is added, in whole pages.

@@ -126,8 +126,9 @@ func (m *module) codeSection() []byte {
 
 // coder appends instructions. Every sequence leaves the operand stack as it was.
 type coder struct {
-	m                    *module
-	fuel, single, double uint64 // locals
+	m              *module
+	fuel, length   uint64 // locals
+	single, double uint64
 	// cached: the function has loops, so it keeps the fuel in its local and
 	// writes the global before calls and at its exits.
 	cached bool

@@ -23,12 +23,13 @@ type grain struct {
 	bounded int64
 	left    int64 // at most, of such a loop that may be left early
 	short   int64 // weight of a loop whose rounds pay from a register
+	bulks   int   // of a function, at most, that pay for their lengths in line
 }
 
 // grainOf is finer for a module with a runtime: its functions are one large
 // loop around all places where a goroutine may go on.
 func grainOf(limits *Limits) grain {
-	g := grain{scope: 256, least: 16, fold: 256, bounded: 1024, left: 4096, short: 28}
+	g := grain{scope: 256, least: 16, fold: 256, bounded: 1024, left: 4096, short: 28, bulks: 8}
 	if limits.Floats {
 		g.scope, g.least = 64, 8
 	}
