@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect/v2"
+
 	"github.com/edgereel/edgereel/api"
 	"github.com/edgereel/edgereel/api/dsse"
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	edgereelv1 "github.com/edgereel/edgereel/api/edgereel/v1"
-	"github.com/edgereel/edgereel/node/push"
 )
 
 // TestUploadChunk goes on where it broke, and refuses what is no piece.
