@@ -14,8 +14,9 @@ import (
 
 // KeysNew are the flags of `edgereel studio keys new`.
 type KeysNew struct {
-	Out  string `help:"File of the private key; the public one goes beside it, with .pub behind its name." required:"" placeholder:"FILE" type:"path"`
-	JSON bool   `help:"Print JSON, see docs/cli-json.md."`
+	Out    string `help:"File of the private key; the public one goes beside it, with .pub behind its name." required:"" placeholder:"FILE" type:"path"`
+	Studio string `help:"The studio, for the command that is shown for the administrator." default:"NAME" placeholder:"NAME"`
+	JSON   bool   `help:"Print JSON, see docs/cli-json.md."`
 }
 
 // KeysNewReport is what --json prints.
@@ -57,7 +58,7 @@ func (k *KeysNew) Do(out io.Writer) error {
 	_, err = fmt.Fprintf(out, `key id   %s
 private  %s   keep it; nobody can make it again
 public   %s   for the administrator of the cluster:
-         edgereel studio keys add --studio NAME --public %s --person NAME
-`, r.KeyID, r.PrivateFile, r.PublicFile, r.PublicFile)
+         edgereel studio keys add --studio %s --public %s --person NAME
+`, r.KeyID, r.PrivateFile, r.PublicFile, k.Studio, r.PublicFile)
 	return err
 }
