@@ -11,7 +11,6 @@ import (
 	"github.com/edgereel/edgereel/api"
 	"github.com/edgereel/edgereel/gamelogic/gate"
 	"github.com/edgereel/edgereel/node/push"
-	"github.com/edgereel/edgereel/storage/blobs"
 )
 
 // waiting is a gate that waits for its context.
