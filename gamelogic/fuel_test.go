@@ -2,11 +2,13 @@ package gamelogic_test
 
 import (
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/edgereel/edgereel/gamelogic"
+	"github.com/edgereel/edgereel/gamelogic/meter"
 	"github.com/edgereel/edgereel/games"
 )
 
@@ -104,6 +106,29 @@ func TestNewHost_NegativeFuel(t *testing.T) {
 		if h, err := gamelogic.NewHost(t.Context(), cfg); err == nil {
 			_ = h.Close()
 			t.Errorf("%+v is accepted", cfg)
+		}
+	}
+}
+
+// Fuel is part of an outcome, so it changes only with meter.Version: the first
+// step of the published games, all draws zero.
+func TestMeter_Figures(t *testing.T) {
+	if meter.Version != 2 {
+		t.Fatalf("version %d of the meter has figures of its own", meter.Version)
+	}
+	for name, want := range map[string]int64{"sizzling": 1156, "columbus": 6339, "atkins": 11584, "choice": 359} {
+		wasm, err := os.ReadFile("testdata/published/" + name + ".wasm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := load(t, wasm)
+		man := m.Manifest()
+		out, err := m.Play(t.Context(), gamelogic.Step{
+			Mode: man.Modes[0].Name, Action: man.Actions[0].Name, StakeMinor: man.StakeMultipleMinor,
+			Draws: gamelogic.NewScriptedDraws(make([]uint32, man.MaxDraws)),
+		})
+		if err != nil || out.Fuel != want {
+			t.Errorf("%s: fuel %d, %v, want %d", name, out.Fuel, err, want)
 		}
 	}
 }

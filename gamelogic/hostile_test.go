@@ -153,6 +153,11 @@ func TestHostile_Verdicts(t *testing.T) {
 		allow = append(allow, sha256.Sum256(a.wasm))
 	}
 	results := map[string]string{}
+	var worst struct {
+		cpu          time.Duration
+		bytes        uint64
+		slow, hungry string
+	}
 	for _, interpreter := range []bool{false, true} {
 		h, err := gamelogic.NewHost(t.Context(), gamelogic.HostConfig{Allow: allow, Interpreter: interpreter, MaxPerModule: 2})
 		if err != nil {
@@ -181,10 +186,17 @@ func TestHostile_Verdicts(t *testing.T) {
 				if before, ok := results[a.Name]; ok && before != got {
 					t.Errorf("interpreted %s\ncompiled    %s", got, before)
 				}
+				if cpu > worst.cpu {
+					worst.cpu, worst.slow = cpu, t.Name()
+				}
+				if bytes > worst.bytes {
+					worst.bytes, worst.hungry = bytes, t.Name()
+				}
 				results[a.Name] = got
 			})
 		}
 	}
+	t.Logf("the most costly: %s with %v, %s with %d KiB", worst.slow, worst.cpu, worst.hungry, worst.bytes>>10)
 }
 
 // verdict loads and plays the module and prints all that came of it.

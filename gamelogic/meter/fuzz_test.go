@@ -203,8 +203,11 @@ func TestRewrite_Equivalent(t *testing.T) {
 	var byMeter, byTrap, results int
 	var saved savings
 	grains := []grain{
-		pureGrain(), {scope: 1, least: 1, fold: 1, short: 1}, {scope: 1, least: 6, fold: 1 << 20, bounded: 200, left: 400, short: 1 << 20},
-		{scope: 30, least: 1 << 20, fold: 60, bounded: 1 << 20}, {scope: 1 << 20, fold: 1 << 20, left: 1 << 20, short: 40},
+		pureGrain(),
+		{scope: 1, least: 1, fold: 1, short: 1},
+		{scope: 1, least: 6, fold: 1 << 20, bounded: 200, left: 400, short: 1 << 20},
+		{scope: 30, least: 1 << 20, fold: 60, bounded: 1 << 20, bulks: 1},
+		{scope: 1 << 20, fold: 1 << 20, left: 1 << 20, short: 40, bulks: 9},
 	}
 	for i := range n {
 		data := make([]byte, 40+rng.IntN(800))
