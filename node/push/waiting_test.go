@@ -63,7 +63,7 @@ func TestPush_InUse(t *testing.T) {
 		t.Errorf("%d blobs are stored, want the three of the running push", s.stored())
 	}
 	cancel()
-	<-first
+	s.refused(<-first, later, "check_stopped")
 }
 
 // TestUploads_Forgotten: what came to nothing is deleted after a day, what is
