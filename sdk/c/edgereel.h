@@ -48,11 +48,17 @@ typedef struct edgereel_input {
 /* What the game answers, written from front to back: first the state, if the
  * round goes on, then the presentation. */
 typedef struct edgereel_output {
-  uint8_t *at;    /* next byte */
-  uint8_t *behind; /* end of the room */
+  uint8_t *at;           /* next byte */
+  uint8_t *stop;         /* one past the room: at stays here once something did not fit */
   uint32_t state_length;
-  uint32_t full; /* something did not fit */
 } edgereel_output;
+
+/* A text of at most 14 characters that is shown in quotes: {EDGEREEL_NAME("moon")}. */
+typedef struct edgereel_name {
+  char text[16]; /* with its quotes */
+  uint32_t length;
+} edgereel_name;
+#define EDGEREEL_NAME(s) "\"" s "\"", sizeof(s) + 1
 
 #ifdef __wasm__
 #define EDGEREEL_EXPORT(name) __attribute__((export_name(#name)))
@@ -97,44 +103,92 @@ static inline void edgereel_put64(uint8_t *p, uint64_t v) {
   edgereel_put32(p + 4, (uint32_t)(v >> 32));
 }
 
+/* What is appended is written first and may reach past the room, but not past
+ * the block; then the end is held to the room. So nothing branches. */
+static inline uint8_t *edgereel_within(const edgereel_output *out, uint8_t *end) {
+  return end < out->stop ? end : out->stop;
+}
+
 /* Appends one byte of presentation. */
 static inline void edgereel_byte(edgereel_output *out, char c) {
-  if (out->at == out->behind) {
-    out->full = 1;
-    return;
+  *out->at = (uint8_t)c;
+  out->at = edgereel_within(out, out->at + 1);
+}
+
+/* Copies 8, 4 or 2 bytes: one load and one store. */
+static inline void edgereel_copy8(uint8_t *to, const char *from) { __builtin_memcpy(to, from, 8); }
+static inline void edgereel_copy4(uint8_t *to, const char *from) { __builtin_memcpy(to, from, 4); }
+static inline void edgereel_copy2(uint8_t *to, const char *from) { __builtin_memcpy(to, from, 2); }
+
+enum { EDGEREEL_SHORT = 40 }; /* most characters of a literal that becomes stores */
+
+/* Appends a literal, whose length is known when this is compiled: a store or a
+ * few that overlap, the farthest first, instead of a call for each text. */
+__attribute__((always_inline)) static inline void edgereel_literal(edgereel_output *out, const char *s, uint32_t n) {
+  uint8_t *at = out->at;
+  if (n >= 8) {
+    edgereel_copy8(at + n - 8, s + n - 8);
+    if (n > 32) edgereel_copy8(at + 24, s + 24);
+    if (n > 24) edgereel_copy8(at + 16, s + 16);
+    if (n > 16) edgereel_copy8(at + 8, s + 8);
+    if (n > 8) edgereel_copy8(at, s);
+  } else if (n >= 4) {
+    edgereel_copy4(at + n - 4, s + n - 4);
+    if (n > 4) edgereel_copy4(at, s);
+  } else if (n > 0) {
+    if (n >= 2) edgereel_copy2(at + n - 2, s + n - 2);
+    if (n != 2) *at = (uint8_t)*s;
   }
-  *out->at++ = (uint8_t)c;
+  out->at = edgereel_within(out, at + n);
+}
+
+/* Appends text that is known only when the game runs. */
+EDGEREEL_SHARED uint8_t *edgereel_string(uint8_t *at, uint8_t *stop, const char *s) {
+  for (; *s && at != stop; s++) *at++ = (uint8_t)*s;
+  return at;
 }
 
 /* Appends text. */
-EDGEREEL_SHARED void edgereel_text(edgereel_output *out, const char *s) {
-  uint8_t *at = out->at, *behind = out->behind;
-  for (; *s && at != behind; s++) *at++ = (uint8_t)*s;
-  out->at = at;
-  if (*s) out->full = 1;
+#define edgereel_text(out, s)                                                                  \
+  (__builtin_constant_p(__builtin_strlen(s)) && __builtin_strlen(s) <= EDGEREEL_SHORT          \
+       ? edgereel_literal(out, s, (uint32_t)__builtin_strlen(s))                               \
+       : (void)((out)->at = edgereel_string((out)->at, (out)->stop, s)))
+
+/* Appends a name in its quotes. */
+static inline void edgereel_show(edgereel_output *out, const edgereel_name *name) {
+  edgereel_copy8(out->at + 8, name->text + 8);
+  edgereel_copy8(out->at, name->text);
+  out->at = edgereel_within(out, out->at + name->length);
+}
+
+EDGEREEL_SHARED uint8_t *edgereel_digits(uint8_t *at, uint64_t v) {
+  uint8_t digits[20];
+  int n = 20;
+  for (; v > UINT32_MAX; v /= 10) digits[--n] = (uint8_t)('0' + v % 10);
+  uint32_t w = (uint32_t)v;
+  do {
+    digits[--n] = (uint8_t)('0' + w % 10);
+    w /= 10;
+  } while (w != 0);
+  for (; n < 20; n++) *at++ = digits[n];
+  return at;
 }
 
 /* Appends a number in decimal. */
-EDGEREEL_SHARED void edgereel_number(edgereel_output *out, uint64_t v) {
-  char digits[21];
-  int n = 20;
-  digits[n] = 0;
-  do {
-    digits[--n] = (char)('0' + v % 10);
-    v /= 10;
-  } while (v != 0);
-  edgereel_text(out, digits + n);
+static inline void edgereel_number(edgereel_output *out, uint64_t v) {
+  if (v < 10) {
+    edgereel_byte(out, (char)('0' + v));
+  } else {
+    out->at = edgereel_within(out, edgereel_digits(out->at, v));
+  }
 }
 
 /* Appends text in quotes; it must need no escape. */
-EDGEREEL_SHARED void edgereel_quoted(edgereel_output *out, const char *s) {
-  edgereel_byte(out, '"');
-  edgereel_text(out, s);
-  edgereel_byte(out, '"');
-}
+#define edgereel_quoted(out, s) \
+  (edgereel_byte(out, '"'), edgereel_text(out, s), edgereel_byte(out, '"'))
 
 /* Appends an amount as JSON has it: a string of minor units. */
-EDGEREEL_SHARED void edgereel_amount(edgereel_output *out, int64_t minor) {
+static inline void edgereel_amount(edgereel_output *out, int64_t minor) {
   edgereel_byte(out, '"');
   edgereel_number(out, (uint64_t)minor);
   edgereel_byte(out, '"');
@@ -144,18 +198,18 @@ EDGEREEL_SHARED void edgereel_amount(edgereel_output *out, int64_t minor) {
 static inline void edgereel_state(edgereel_output *out, const uint8_t *state, uint32_t n) {
   uint8_t *begin = edgereel_block + EDGEREEL_OUTPUT + EDGEREEL_HEADER;
   if (out->at != begin || n > EDGEREEL_MAX_STATE) {
-    out->full = 1;
+    out->at = out->stop;
     return;
   }
   for (uint32_t i = 0; i < n; i++) begin[i] = state[i];
   out->at = begin + n;
-  out->behind = out->at + EDGEREEL_MAX_PRESENTATION;
+  out->stop = out->at + EDGEREEL_MAX_PRESENTATION + 1;
   out->state_length = n;
 }
 
 static inline int32_t edgereel_answer(edgereel_output *out, int64_t win_minor, uint32_t flags, uint32_t actions) {
   uint8_t *begin = edgereel_block + EDGEREEL_OUTPUT;
-  if (out->full) return EDGEREEL_INTERNAL;
+  if (out->at == out->stop) return EDGEREEL_INTERNAL;
   uint32_t length = (uint32_t)(out->at - begin);
   edgereel_put64(begin, (uint64_t)win_minor);
   edgereel_put32(begin + 8, flags);
@@ -220,7 +274,7 @@ EDGEREEL_EXPORT(edgereel_play) int32_t edgereel_play(int32_t length) {
   edgereel_input in;
   if (!edgereel_read(length, &in)) return EDGEREEL_BAD_INPUT;
   uint8_t *begin = edgereel_block + EDGEREEL_OUTPUT + EDGEREEL_HEADER;
-  edgereel_output out = {begin, begin + EDGEREEL_MAX_PRESENTATION, 0, 0};
+  edgereel_output out = {begin, begin + EDGEREEL_MAX_PRESENTATION + 1, 0};
   return game_play(&in, &out);
 }
 

@@ -17,11 +17,14 @@ static const char manifest[] =
     "{\"id\":1,\"name\":\"buy\",\"cost_x100\":920,\"rtp\":\"0.961987973027\",\"hit_frequency\":\"0.851414664682\",\"max_win_x\":241}],"
     "\"actions\":[{\"id\":1,\"name\":\"spin\"},{\"id\":2,\"name\":\"pick\",\"choices\":3}]}";
 
-static const char *const names[] = {"lantern", "moon", "fox", "crane", "fern", "pebble"};
-static const uint8_t strips[REELS][STOPS] = {
-    {FOX, PEBBLE, FERN, LANTERN, CRANE, PEBBLE, FERN, FOX, PEBBLE, CRANE, MOON, FERN},
-    {CRANE, FERN, PEBBLE, FOX, LANTERN, FERN, PEBBLE, MOON, CRANE, FERN, FOX, PEBBLE},
-    {FERN, FOX, PEBBLE, CRANE, FERN, MOON, PEBBLE, LANTERN, FERN, CRANE, PEBBLE, FOX},
+static const edgereel_name names[] = {
+    {EDGEREEL_NAME("lantern")}, {EDGEREEL_NAME("moon")}, {EDGEREEL_NAME("fox")},
+    {EDGEREEL_NAME("crane")},   {EDGEREEL_NAME("fern")}, {EDGEREEL_NAME("pebble")},
+};
+static const uint8_t strips[REELS][STOPS + ROWS - 1] = { /* the first two again at the end */
+    {FOX, PEBBLE, FERN, LANTERN, CRANE, PEBBLE, FERN, FOX, PEBBLE, CRANE, MOON, FERN, FOX, PEBBLE},
+    {CRANE, FERN, PEBBLE, FOX, LANTERN, FERN, PEBBLE, MOON, CRANE, FERN, FOX, PEBBLE, CRANE, FERN},
+    {FERN, FOX, PEBBLE, CRANE, FERN, MOON, PEBBLE, LANTERN, FERN, CRANE, PEBBLE, FOX, FERN, FOX},
 };
 static const uint8_t lantern_at[REELS] = {3, 4, 7};
 static const uint8_t lines[LINES][REELS] = {{1, 1, 1}, {0, 0, 0}, {2, 2, 2}, {0, 1, 2}, {2, 1, 0}};
@@ -64,10 +67,11 @@ static uint32_t line_pay(uint8_t screen[REELS][ROWS], const uint8_t *rows, uint8
 static void write_grid(edgereel_output *out, uint8_t screen[REELS][ROWS]) {
   edgereel_text(out, "{\"v\":1,\"grid\":[");
   for (int r = 0; r < REELS; r++) {
-    edgereel_text(out, r == 0 ? "[" : ",[");
+    if (r > 0) edgereel_byte(out, ',');
+    edgereel_byte(out, '[');
     for (int row = 0; row < ROWS; row++) {
       if (row > 0) edgereel_byte(out, ',');
-      edgereel_quoted(out, names[screen[r][row]]);
+      edgereel_show(out, &names[screen[r][row]]);
     }
     edgereel_byte(out, ']');
   }
@@ -83,9 +87,9 @@ static int32_t spin(const edgereel_input *in, edgereel_output *out, uint32_t lef
   uint8_t screen[REELS][ROWS];
   uint32_t lanterns = 0;
   for (int r = 0; r < REELS; r++) {
-    uint32_t stop = bought ? lantern_at[r] + STOPS - values[r] : values[r];
+    uint32_t stop = bought ? (lantern_at[r] + STOPS - values[r]) % STOPS : values[r];
     for (uint32_t row = 0; row < ROWS; row++) {
-      screen[r][row] = strips[r][(stop + row) % STOPS];
+      screen[r][row] = strips[r][stop + row];
       lanterns += screen[r][row] == LANTERN;
     }
   }
@@ -102,10 +106,11 @@ static int32_t spin(const edgereel_input *in, edgereel_output *out, uint32_t lef
     int64_t pay = (int64_t)line_pay(screen, lines[l], &symbol) * multiplier * bet;
     if (pay == 0) continue;
     win += pay;
-    edgereel_text(out, won++ > 0 ? ",{\"line\":" : "{\"line\":");
+    if (won++ > 0) edgereel_byte(out, ',');
+    edgereel_text(out, "{\"line\":");
     edgereel_number(out, l + 1);
     edgereel_text(out, ",\"symbol\":");
-    edgereel_quoted(out, names[symbol]);
+    edgereel_show(out, &names[symbol]);
     edgereel_text(out, ",\"win\":");
     edgereel_amount(out, pay);
     edgereel_byte(out, '}');

@@ -4,7 +4,7 @@
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-use edgereel::{export_game, Advice, Advise, Answer, Draws, Game, Input, Output, Refusal};
+use edgereel::{export_game, Advice, Advise, Answer, Draws, Game, Input, Name, Output, Refusal};
 
 pub struct LanternPick;
 
@@ -19,15 +19,19 @@ const ROWS: usize = 3;
 const STOPS: usize = 12;
 const LINES: [[usize; REELS]; 5] = [[1, 1, 1], [0, 0, 0], [2, 2, 2], [0, 1, 2], [2, 1, 0]];
 
-const NAMES: [&str; 6] = ["lantern", "moon", "fox", "crane", "fern", "pebble"];
+#[rustfmt::skip]
+static NAMES: [Name; 6] = [
+    Name::new("lantern"), Name::new("moon"), Name::new("fox"),
+    Name::new("crane"), Name::new("fern"), Name::new("pebble"),
+];
 const PAYS: [u8; 6] = [0, 75, 24, 9, 5, 3]; // line bets for three of a kind
 const LANTERN: u8 = 0;
 const MOON: u8 = 1; // stands for every symbol but the lantern
 #[rustfmt::skip]
-const STRIPS: [[u8; STOPS]; REELS] = [
-    [2, 5, 4, 0, 3, 5, 4, 2, 5, 3, 1, 4],
-    [3, 4, 5, 2, 0, 4, 5, 1, 3, 4, 2, 5],
-    [4, 2, 5, 3, 4, 1, 5, 0, 4, 3, 5, 2],
+const STRIPS: [[u8; STOPS + ROWS - 1]; REELS] = [ // the first two again at the end
+    [2, 5, 4, 0, 3, 5, 4, 2, 5, 3, 1, 4, 2, 5],
+    [3, 4, 5, 2, 0, 4, 5, 1, 3, 4, 2, 5, 3, 4],
+    [4, 2, 5, 3, 4, 1, 5, 0, 4, 3, 5, 2, 4, 2],
 ];
 const LANTERN_AT: [u32; REELS] = [3, 4, 7];
 
@@ -126,8 +130,9 @@ impl Screen {
     fn at(stops: [u32; REELS]) -> Screen {
         let mut s = [[0; ROWS]; REELS];
         for (reel, (strip, stop)) in s.iter_mut().zip(STRIPS.iter().zip(stops)) {
-            for (row, symbol) in reel.iter_mut().enumerate() {
-                *symbol = strip[(stop as usize + row) % STOPS];
+            let window = &strip[stop as usize..][..ROWS];
+            for (symbol, &from) in reel.iter_mut().zip(window) {
+                *symbol = from;
             }
         }
         Screen(s)
@@ -144,7 +149,7 @@ impl Screen {
         let mut rows = [ROWS as u32; REELS];
         draws.draw_many(&mut rows);
         for (row, at) in rows.iter_mut().zip(LANTERN_AT) {
-            *row = at + STOPS as u32 - *row;
+            *row = (at + STOPS as u32 - *row) % STOPS as u32;
         }
         Screen::at(rows)
     }
@@ -173,12 +178,15 @@ impl Screen {
         let line_bet = input.stake_minor / LINES.len() as i64;
         out.text("{\"v\":1,\"grid\":[");
         for (r, reel) in self.0.iter().enumerate() {
-            out.text(if r == 0 { "[" } else { ",[" });
+            if r > 0 {
+                out.text(",");
+            }
+            out.text("[");
             for (row, &symbol) in reel.iter().enumerate() {
                 if row > 0 {
                     out.text(",");
                 }
-                out.quoted(NAMES[symbol as usize]);
+                out.name(&NAMES[symbol as usize]);
             }
             out.text("]");
         }
@@ -187,10 +195,13 @@ impl Screen {
         for (l, rows) in LINES.iter().enumerate() {
             if let Some(symbol) = self.paid(rows) {
                 let pay = PAYS[symbol as usize] as i64 * multiplier as i64 * line_bet;
-                out.text(if win > 0 { ",{\"line\":" } else { "{\"line\":" });
+                if win > 0 {
+                    out.text(",");
+                }
+                out.text("{\"line\":");
                 out.number(l as u64 + 1);
                 out.text(",\"symbol\":");
-                out.quoted(NAMES[symbol as usize]);
+                out.name(&NAMES[symbol as usize]);
                 out.text(",\"win\":");
                 out.amount(pay);
                 out.text("}");

@@ -1,5 +1,6 @@
 //! The I/O block and what reads it.
 
+use crate::output::SIZE;
 use crate::{Advise, Draws, Game, Input, Output, Refusal};
 
 const IO: usize = 65536;
@@ -23,9 +24,12 @@ impl Block {
         &mut self.0
     }
 
-    fn halves(&mut self) -> (&[u8], &mut [u8]) {
+    fn halves(&mut self) -> (&[u8], &mut [u8; SIZE]) {
         let (input, output) = self.0.split_at_mut(OUTPUT);
-        (input, output)
+        match output.try_into() {
+            Ok(output) => (input, output),
+            Err(_) => unreachable!(),
+        }
     }
 }
 

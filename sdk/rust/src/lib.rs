@@ -34,7 +34,7 @@ mod block;
 mod output;
 
 pub use block::{advise, manifest, play, Block};
-pub use output::{Answer, Output};
+pub use output::{Answer, Name, Output};
 
 /// Most bytes of state the ABI allows.
 pub const MAX_STATE: usize = 4096;
