@@ -2,7 +2,7 @@
 // open a choice of three ways to play free spins; the mode "buy" starts there.
 // The same game is written on every kit, see sdk/README.md.
 
-import { BAD_INPUT, BAD_STATE, UNKNOWN_ACTION, action, advice, ascii, byte, choice, closeRound, decimal, draw, drawMany, headerOk, keepOpen, manifest, mode, stakeMinor, stateIn, stateLength, stateOut } from "../assembly/edgereel";
+import { BAD_INPUT, BAD_STATE, UNKNOWN_ACTION, action, advice, ascii, byte, choice, closeRound, decimal, draw, drawMany, headerOk, keepOpen, manifest, mode, name, number, stakeMinor, stateIn, stateLength, stateOut, text16, text8 } from "../assembly/edgereel";
 
 export { edgereel_abi_1_1 as edgereel_abi_1, edgereel_io } from "../assembly/edgereel";
 
@@ -21,12 +21,22 @@ const LANTERN: u8 = 0; // symbols: lantern, moon, fox, crane, fern, pebble
 const MOON: u8 = 1; // stands for every symbol but the lantern
 
 const STRIPS: usize = memory.data<u8>([
-  2, 5, 4, 0, 3, 5, 4, 2, 5, 3, 1, 4,
-  3, 4, 5, 2, 0, 4, 5, 1, 3, 4, 2, 5,
-  4, 2, 5, 3, 4, 1, 5, 0, 4, 3, 5, 2]);
+  2, 5, 4, 0, 3, 5, 4, 2, 5, 3, 1, 4, 2, 5,
+  3, 4, 5, 2, 0, 4, 5, 1, 3, 4, 2, 5, 3, 4,
+  4, 2, 5, 3, 4, 1, 5, 0, 4, 3, 5, 2, 4, 2]);
+const STRIDE: u32 = 14; // the first two again at the end of each strip
 const LANTERN_AT: usize = memory.data<u8>([3, 4, 7]); // stop of each reel
 const LINE_ROWS: usize = memory.data<u8>([1, 1, 1, 0, 0, 0, 2, 2, 2, 0, 1, 2, 2, 1, 0]);
 const PAYS: usize = memory.data<u8>([0, 75, 24, 9, 5, 3]); // line bets for three of a kind
+
+// The names in their quotes, as rows for name: length, characters, zeros.
+const NAMES: usize = memory.data<u8>([
+  9, 34, 108, 97, 110, 116, 101, 114, 110, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  6, 34, 109, 111, 111, 110, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  5, 34, 102, 111, 120, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  7, 34, 99, 114, 97, 110, 101, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  6, 34, 102, 101, 114, 110, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  8, 34, 112, 101, 98, 98, 108, 101, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 // The three ways to play the free spins: fewest spins, how many counts are
 // drawn among, multiplier.
@@ -101,7 +111,7 @@ function open(): i32 {
   if (bought) { // a screen that shows a lantern on each reel
     for (let r: usize = 0; r < REELS; r++) {
       const at = VALUES + (r << 2);
-      store<u32>(at, <u32>load<u8>(LANTERN_AT + r) + STOPS - load<u32>(at));
+      store<u32>(at, (<u32>load<u8>(LANTERN_AT + r) + STOPS - load<u32>(at)) % STOPS);
     }
   }
   const lanterns = show();
@@ -139,9 +149,9 @@ function spin(bound: u32): void {
 function show(): u32 {
   let lanterns: u32 = 0;
   for (let r: u32 = 0; r < REELS; r++) {
+    const window = STRIPS + r * STRIDE + load<u32>(VALUES + (<usize>r << 2));
     for (let row: u32 = 0; row < ROWS; row++) {
-      const stop = (load<u32>(VALUES + (<usize>r << 2)) + row) % STOPS;
-      const symbol = load<u8>(STRIPS + r * STOPS + stop);
+      const symbol = load<u8>(window + row);
       store<u8>(SCREEN + r * ROWS + row, symbol);
       lanterns += u32(symbol == LANTERN);
     }
@@ -164,46 +174,41 @@ function paid(line: i32): u8 {
 function finish(lanterns: u32, left: u32, multiplier: u32, stateBytes: u32, actions: u32): i32 {
   const lineBet = stakeMinor() / LINES;
   let win: i64 = 0;
-  let p = ascii(stateOut() + stateBytes, '{"v":1,"grid":[');
+  let p = text16(stateOut() + stateBytes, '{"v":1,"grid":[');
   for (let r: u32 = 0; r < REELS; r++) {
-    p = ascii(p, r == 0 ? '[' : ',[');
+    if (r > 0) p = byte(p, 0x2c);
+    p = byte(p, 0x5b);
     for (let row: u32 = 0; row < ROWS; row++) {
       if (row > 0) p = byte(p, 0x2c);
       p = quoted(p, load<u8>(SCREEN + r * ROWS + row));
     }
     p = byte(p, 0x5d);
   }
-  p = ascii(p, '],"lines":[');
+  p = text16(p, '],"lines":[');
   for (let l = 0; l < LINES; l++) {
     const symbol = paid(l);
     if (symbol == LANTERN) continue;
     const pay = <i64>load<u8>(PAYS + symbol) * multiplier * lineBet;
-    p = decimal(ascii(p, win > 0 ? ',{"line":' : '{"line":'), l + 1);
-    p = quoted(ascii(p, ',"symbol":'), symbol);
-    p = amount(ascii(p, ',"win":'), pay);
+    if (win > 0) p = byte(p, 0x2c);
+    p = byte(text8(p, '{"line":'), <u8>(49 + l));
+    p = quoted(text16(p, ',"symbol":'), symbol);
+    p = amount(text8(p, ',"win":'), pay);
     p = byte(p, 0x7d);
     win += pay;
   }
-  p = decimal(ascii(p, '],"lanterns":'), lanterns);
-  p = decimal(ascii(p, ',"multiplier":'), multiplier);
-  p = decimal(ascii(p, ',"spins_left":'), left);
-  p = byte(amount(ascii(p, ',"win":'), win), 0x7d);
+  p = number(text16(p, '],"lanterns":'), lanterns);
+  p = number(text16(p, ',"multiplier":'), multiplier);
+  p = number(text16(p, ',"spins_left":'), left);
+  p = byte(amount(text8(p, ',"win":'), win), 0x7d);
   return actions == 0 ? closeRound(win, p) : keepOpen(win, actions, stateBytes, p);
 }
 
-function quoted(p: usize, symbol: u8): usize {
-  p = byte(p, 0x22);
-  switch (symbol) {
-    case 0: p = ascii(p, 'lantern'); break;
-    case 1: p = ascii(p, 'moon'); break;
-    case 2: p = ascii(p, 'fox'); break;
-    case 3: p = ascii(p, 'crane'); break;
-    case 4: p = ascii(p, 'fern'); break;
-    default: p = ascii(p, 'pebble');
-  }
-  return byte(p, 0x22);
+// @ts-ignore: decorator
+@inline function quoted(p: usize, symbol: u8): usize {
+  return name(p, NAMES + <usize>symbol * 24);
 }
 
-function amount(p: usize, minor: i64): usize {
-  return byte(decimal(byte(p, 0x22), <u64>minor), 0x22);
+// @ts-ignore: decorator
+@inline function amount(p: usize, minor: i64): usize {
+  return byte(number(byte(p, 0x22), <u64>minor), 0x22);
 }
