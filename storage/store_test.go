@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/edgereel/edgereel/storage/internal/logtest"
 	"github.com/hashicorp/raft"
 	"go.etcd.io/bbolt"
 )
@@ -53,7 +54,7 @@ func checkLogs(t testing.TB, g *Group, from, to uint64) {
 	}
 	for i := from; i != 0 && i <= to; i++ {
 		var l raft.Log
-		if err := g.GetLog(i, &l); err != nil || !sameLog(l, *entry(i)) {
+		if err := g.GetLog(i, &l); err != nil || !logtest.Same(l, *entry(i)) {
 			t.Fatalf("GetLog(%d) = %v, %v", i, l, err)
 		}
 	}
