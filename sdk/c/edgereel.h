@@ -53,15 +53,18 @@ typedef struct edgereel_output {
   uint32_t state_length;
 } edgereel_output;
 
-/* A text of at most 14 characters that is shown in quotes: {EDGEREEL_NAME("moon")}. */
+/* A text of at most 13 characters that is shown in quotes: EDGEREEL_NAME("moon").
+ * It is kept as it is copied: with its quotes, a comma, and its length last. */
 typedef struct edgereel_name {
-  char text[16]; /* with its quotes */
-  uint32_t length;
+  char text[15];
+  uint8_t length; /* with the quotes */
 } edgereel_name;
-#define EDGEREEL_NAME(s) "\"" s "\"", sizeof(s) + 1
+#define EDGEREEL_NAME(s) {"\"" s "\",", sizeof(s) + 1}
 
 #ifdef __wasm__
 #define EDGEREEL_EXPORT(name) __attribute__((export_name(#name)))
+/* The game becomes part of the export, so that the output's end needs no memory. */
+#define EDGEREEL_INLINE __attribute__((always_inline))
 /* One uniform value in [0, bound), drawn by the host. */
 __attribute__((import_module("edgereel"), import_name("draw"))) uint32_t edgereel_draw(uint32_t bound);
 /* n draws in order; bounds and values may be the same array. */
@@ -69,6 +72,7 @@ __attribute__((import_module("edgereel"), import_name("draw_many"))) void edgere
     const uint32_t *bounds, uint32_t *values, uint32_t n);
 #else /* a native test brings its own draws */
 #define EDGEREEL_EXPORT(name)
+#define EDGEREEL_INLINE
 uint32_t edgereel_draw(uint32_t bound);
 void edgereel_draw_many(const uint32_t *bounds, uint32_t *values, uint32_t n);
 #endif
@@ -77,7 +81,7 @@ void edgereel_draw_many(const uint32_t *bounds, uint32_t *values, uint32_t n);
 #define EDGEREEL_SHARED static __attribute__((noinline, unused))
 
 const char *game_manifest(void);
-int32_t game_play(const edgereel_input *in, edgereel_output *out);
+EDGEREEL_INLINE int32_t game_play(const edgereel_input *in, edgereel_output *out);
 
 static _Alignas(16) uint8_t edgereel_block[EDGEREEL_IO];
 
@@ -122,10 +126,9 @@ static inline void edgereel_copy2(uint8_t *to, const char *from) { __builtin_mem
 
 enum { EDGEREEL_SHORT = 40 }; /* most characters of a literal that becomes stores */
 
-/* Appends a literal, whose length is known when this is compiled: a store or a
- * few that overlap, the farthest first, instead of a call for each text. */
-__attribute__((always_inline)) static inline void edgereel_literal(edgereel_output *out, const char *s, uint32_t n) {
-  uint8_t *at = out->at;
+/* Copies a literal, whose length is known when this is compiled, and returns its
+ * end: a store or a few that overlap, the farthest first, instead of a call. */
+__attribute__((always_inline)) static inline uint8_t *edgereel_literal(uint8_t *at, const char *s, uint32_t n) {
   if (n >= 8) {
     edgereel_copy8(at + n - 8, s + n - 8);
     if (n > 32) edgereel_copy8(at + 24, s + 24);
@@ -139,7 +142,7 @@ __attribute__((always_inline)) static inline void edgereel_literal(edgereel_outp
     if (n >= 2) edgereel_copy2(at + n - 2, s + n - 2);
     if (n != 2) *at = (uint8_t)*s;
   }
-  out->at = edgereel_within(out, at + n);
+  return at + n;
 }
 
 /* Appends text that is known only when the game runs. */
@@ -149,16 +152,38 @@ EDGEREEL_SHARED uint8_t *edgereel_string(uint8_t *at, uint8_t *stop, const char 
 }
 
 /* Appends text. */
-#define edgereel_text(out, s)                                                                  \
-  (__builtin_constant_p(__builtin_strlen(s)) && __builtin_strlen(s) <= EDGEREEL_SHORT          \
-       ? edgereel_literal(out, s, (uint32_t)__builtin_strlen(s))                               \
-       : (void)((out)->at = edgereel_string((out)->at, (out)->stop, s)))
+#define edgereel_text(out, s)                                                                             \
+  ((out)->at = __builtin_constant_p(__builtin_strlen(s)) && __builtin_strlen(s) <= EDGEREEL_SHORT         \
+                   ? edgereel_within(out, edgereel_literal((out)->at, s, (uint32_t)__builtin_strlen(s))) \
+                   : edgereel_string((out)->at, (out)->stop, s))
+
+__attribute__((always_inline)) static inline uint8_t *edgereel_put_name(uint8_t *at, const edgereel_name *name) {
+  uint64_t last = edgereel_get64((const uint8_t *)name + 8);
+  edgereel_put64(at + 8, last);
+  edgereel_copy8(at, name->text);
+  return at + (last >> 56);
+}
 
 /* Appends a name in its quotes. */
 static inline void edgereel_show(edgereel_output *out, const edgereel_name *name) {
-  edgereel_copy8(out->at + 8, name->text + 8);
-  edgereel_copy8(out->at, name->text);
-  out->at = edgereel_within(out, out->at + name->length);
+  out->at = edgereel_within(out, edgereel_put_name(out->at, name));
+}
+
+enum { EDGEREEL_LIST = 1024 }; /* most names in a list */
+
+/* Appends a list of n names, given by their numbers: ["moon","fox"]. */
+__attribute__((always_inline)) static inline void edgereel_list(
+    edgereel_output *out, const edgereel_name *names, const uint8_t *numbers, uint32_t n) {
+  uint8_t *at = out->at;
+  if (n > EDGEREEL_LIST) {
+    out->at = out->stop;
+    return;
+  }
+  *at++ = '[';
+  for (uint32_t i = 0; i < n; i++) at = edgereel_put_name(at, &names[numbers[i]]) + 1; /* with the comma */
+  at -= n > 0; /* the last one's is not one */
+  *at++ = ']';
+  out->at = edgereel_within(out, at);
 }
 
 EDGEREEL_SHARED uint8_t *edgereel_digits(uint8_t *at, uint64_t v) {
@@ -174,25 +199,39 @@ EDGEREEL_SHARED uint8_t *edgereel_digits(uint8_t *at, uint64_t v) {
   return at;
 }
 
+__attribute__((always_inline)) static inline uint8_t *edgereel_put_number(uint8_t *at, uint64_t v) {
+  if (v >= 10) return edgereel_digits(at, v);
+  *at = (uint8_t)('0' + v);
+  return at + 1;
+}
+
 /* Appends a number in decimal. */
 static inline void edgereel_number(edgereel_output *out, uint64_t v) {
-  if (v < 10) {
-    edgereel_byte(out, (char)('0' + v));
-  } else {
-    out->at = edgereel_within(out, edgereel_digits(out->at, v));
-  }
+  out->at = edgereel_within(out, edgereel_put_number(out->at, v));
 }
 
 /* Appends text in quotes; it must need no escape. */
 #define edgereel_quoted(out, s) \
   (edgereel_byte(out, '"'), edgereel_text(out, s), edgereel_byte(out, '"'))
 
+__attribute__((always_inline)) static inline uint8_t *edgereel_put_amount(uint8_t *at, int64_t minor) {
+  *at = '"';
+  at = edgereel_put_number(at + 1, (uint64_t)minor);
+  *at = '"';
+  return at + 1;
+}
+
 /* Appends an amount as JSON has it: a string of minor units. */
 static inline void edgereel_amount(edgereel_output *out, int64_t minor) {
-  edgereel_byte(out, '"');
-  edgereel_number(out, (uint64_t)minor);
-  edgereel_byte(out, '"');
+  out->at = edgereel_within(out, edgereel_put_amount(out->at, minor));
 }
+
+/* Appends a literal of at most EDGEREEL_SHORT characters and a number or an
+ * amount behind it: edgereel_field(out, ",\"left\":", left). */
+#define edgereel_field(out, s, v) \
+  ((out)->at = edgereel_within(out, edgereel_put_number(edgereel_literal((out)->at, s, sizeof(s) - 1), v)))
+#define edgereel_amount_field(out, s, minor) \
+  ((out)->at = edgereel_within(out, edgereel_put_amount(edgereel_literal((out)->at, s, sizeof(s) - 1), minor)))
 
 /* Writes the state the next step gets. Once, before any presentation. */
 static inline void edgereel_state(edgereel_output *out, const uint8_t *state, uint32_t n) {

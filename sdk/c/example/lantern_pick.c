@@ -18,8 +18,8 @@ static const char manifest[] =
     "\"actions\":[{\"id\":1,\"name\":\"spin\"},{\"id\":2,\"name\":\"pick\",\"choices\":3}]}";
 
 static const edgereel_name names[] = {
-    {EDGEREEL_NAME("lantern")}, {EDGEREEL_NAME("moon")}, {EDGEREEL_NAME("fox")},
-    {EDGEREEL_NAME("crane")},   {EDGEREEL_NAME("fern")}, {EDGEREEL_NAME("pebble")},
+    EDGEREEL_NAME("lantern"), EDGEREEL_NAME("moon"), EDGEREEL_NAME("fox"),
+    EDGEREEL_NAME("crane"),   EDGEREEL_NAME("fern"), EDGEREEL_NAME("pebble"),
 };
 static const uint8_t strips[REELS][STOPS + ROWS - 1] = { /* the first two again at the end */
     {FOX, PEBBLE, FERN, LANTERN, CRANE, PEBBLE, FERN, FOX, PEBBLE, CRANE, MOON, FERN, FOX, PEBBLE},
@@ -52,33 +52,15 @@ static int state_ok(const edgereel_input *in) {
   return 0;
 }
 
-/* What a line pays, in line bets; the symbol it pays for goes to *symbol. */
-static uint32_t line_pay(uint8_t screen[REELS][ROWS], const uint8_t *rows, uint8_t *symbol) {
-  uint8_t of = MOON;
-  for (int r = 0; r < REELS; r++) {
-    uint8_t x = screen[r][rows[r]];
-    if (x == LANTERN || (x != MOON && of != MOON && x != of)) return 0;
-    if (x != MOON) of = x;
-  }
-  *symbol = of;
-  return pays[of];
+/* The symbol that three in a line pay for; the lantern stands for none. */
+static inline uint8_t paid(uint8_t a, uint8_t b, uint8_t c) {
+  uint8_t of = a == MOON ? b : a;
+  of = of == MOON ? c : of;
+  int all = ((a == of) | (a == MOON)) & ((b == of) | (b == MOON)) & ((c == of) | (c == MOON));
+  return all ? of : LANTERN;
 }
 
-static void write_grid(edgereel_output *out, uint8_t screen[REELS][ROWS]) {
-  edgereel_text(out, "{\"v\":1,\"grid\":[");
-  for (int r = 0; r < REELS; r++) {
-    if (r > 0) edgereel_byte(out, ',');
-    edgereel_byte(out, '[');
-    for (int row = 0; row < ROWS; row++) {
-      if (row > 0) edgereel_byte(out, ',');
-      edgereel_show(out, &names[screen[r][row]]);
-    }
-    edgereel_byte(out, ']');
-  }
-  edgereel_text(out, "],\"lines\":[");
-}
-
-static int32_t spin(const edgereel_input *in, edgereel_output *out, uint32_t left, uint32_t multiplier) {
+EDGEREEL_INLINE static inline int32_t spin(const edgereel_input *in, edgereel_output *out, uint32_t left, uint32_t multiplier) {
   uint32_t values[REELS];
   int opening = in->state_length == 0, bought = opening && in->mode == BUY;
   for (int r = 0; r < REELS; r++) values[r] = bought ? ROWS : STOPS;
@@ -100,29 +82,32 @@ static int32_t spin(const edgereel_input *in, edgereel_output *out, uint32_t lef
   }
 
   int64_t bet = in->stake_minor / LINES, win = 0;
-  write_grid(out, screen);
-  for (uint32_t l = 0, won = 0; l < LINES; l++) {
-    uint8_t symbol;
-    int64_t pay = (int64_t)line_pay(screen, lines[l], &symbol) * multiplier * bet;
-    if (pay == 0) continue;
-    win += pay;
-    if (won++ > 0) edgereel_byte(out, ',');
-    edgereel_text(out, "{\"line\":");
-    edgereel_number(out, l + 1);
-    edgereel_text(out, ",\"symbol\":");
-    edgereel_show(out, &names[symbol]);
-    edgereel_text(out, ",\"win\":");
-    edgereel_amount(out, pay);
-    edgereel_byte(out, '}');
+  edgereel_text(out, "{\"v\":1,\"grid\":[");
+#pragma clang loop unroll(full)
+  for (int r = 0; r < REELS; r++) {
+    if (r > 0) edgereel_byte(out, ',');
+    edgereel_list(out, names, screen[r], ROWS);
   }
-  edgereel_text(out, "],\"lanterns\":");
-  edgereel_number(out, lanterns);
-  edgereel_text(out, ",\"multiplier\":");
-  edgereel_number(out, multiplier);
-  edgereel_text(out, ",\"spins_left\":");
-  edgereel_number(out, left);
-  edgereel_text(out, ",\"win\":");
-  edgereel_amount(out, win);
+  edgereel_text(out, "],\"lines\":[");
+  uint8_t symbols[LINES];
+#pragma clang loop unroll(full)
+  for (int l = 0; l < LINES; l++) symbols[l] = paid(screen[0][lines[l][0]], screen[1][lines[l][1]], screen[2][lines[l][2]]);
+#pragma clang loop unroll(full)
+  for (uint32_t l = 0; l < LINES; l++) {
+    if (symbols[l] == LANTERN) continue;
+    int64_t pay = (int64_t)pays[symbols[l]] * multiplier * bet;
+    if (win > 0) edgereel_byte(out, ',');
+    edgereel_field(out, "{\"line\":", l + 1);
+    edgereel_text(out, ",\"symbol\":");
+    edgereel_show(out, &names[symbols[l]]);
+    edgereel_amount_field(out, ",\"win\":", pay);
+    edgereel_byte(out, '}');
+    win += pay;
+  }
+  edgereel_field(out, "],\"lanterns\":", lanterns);
+  edgereel_field(out, ",\"multiplier\":", multiplier);
+  edgereel_field(out, ",\"spins_left\":", left);
+  edgereel_amount_field(out, ",\"win\":", win);
   edgereel_byte(out, '}');
   if (picking) return edgereel_keep_open(out, win, 1 << PICK);
   return left > 0 ? edgereel_keep_open(out, win, 1 << SPIN) : edgereel_close(out, win);
@@ -157,7 +142,7 @@ int32_t game_play(const edgereel_input *in, edgereel_output *out) {
   if (in->action != (picking ? PICK : SPIN)) return EDGEREEL_UNKNOWN_ACTION;
   if (in->choice >= (picking ? CHOICES : 1)) return EDGEREEL_BAD_INPUT;
   if (picking) return pick(in, out);
-  return opening ? spin(in, out, 0, 1) : spin(in, out, in->state[2] - 1u, in->state[3]);
+  return spin(in, out, opening ? 0 : in->state[2] - 1u, opening ? 1 : in->state[3]);
 }
 
 int32_t game_advise(const edgereel_input *in) {
