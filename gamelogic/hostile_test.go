@@ -146,6 +146,9 @@ func (n *neighbour) plays(t *testing.T) {
 // interpreted, in a pooled instance and in a fresh one, and the game beside it
 // plays on meanwhile and afterwards.
 func TestHostile_Verdicts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the whole corpus, compiled and interpreted")
+	}
 	all := corpus(t)
 	game := games.All()[0]
 	allow := [][32]byte{sha256.Sum256(game.Wasm)}

@@ -12,6 +12,9 @@ import (
 
 // No module of the hostile corpus passes, and none for want of a sheet alone.
 func TestCheck_HostileCorpus(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the whole corpus")
+	}
 	folder := filepath.Join("..", "testdata", "hostile")
 	raw, err := os.ReadFile(filepath.Join(folder, "corpus.json"))
 	if err != nil {
