@@ -3,6 +3,8 @@ package seglog
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -54,12 +56,56 @@ func openPair(cache int, segment int64) logtest.Opener {
 	}
 }
 
+// table is a stable store in memory.
+type table map[string][]byte
+
+func (t table) Set(k, v []byte) error              { t[string(k)] = append([]byte{}, v...); return nil }
+func (t table) Get(k []byte) ([]byte, error)       { return t[string(k)], nil }
+func (t table) SetUint64(k []byte, v uint64) error { return t.Set(k, fmt.Append(nil, v)) }
+func (t table) GetUint64([]byte) (uint64, error)   { return 0, errors.ErrUnsupported }
+
+// openMemory keeps the logs of all folders in memory; a crash loses power.
+func openMemory(cache int) logtest.Opener {
+	disks, tables := map[string]*memFS{}, map[string]table{}
+	r := rand.New(rand.NewPCG(1, 2))
+	return func(dir string) (logtest.Store, func(bool) error, error) {
+		if disks[dir] == nil {
+			disks[dir], tables[dir] = newMemFS(), table{}
+		}
+		cfg := testConfig(dir)
+		cfg.FS, cfg.CacheBytes, cfg.SegmentBytes = disks[dir], cache, 2<<10
+		l, err := Open(cfg)
+		if err != nil {
+			return nil, nil, err
+		}
+		return pair{l.Group(7), tables[dir]}, func(crash bool) error {
+			if !crash {
+				return l.Close()
+			}
+			l.Abandon()
+			disks[dir] = disks[dir].crash(r)
+			return nil
+		}, nil
+	}
+}
+
 func TestGroup_Conformance(t *testing.T) {
 	for _, reopen := range []bool{false, true} {
 		for _, cache := range []int{1, 300, 1 << 20} {
 			t.Run(fmt.Sprintf("reopen=%v,cache=%d", reopen, cache), func(t *testing.T) {
-				logtest.Conform(t, openPair(cache, 2<<10), reopen)
+				logtest.Conform(t, openMemory(cache), reopen)
 			})
 		}
+	}
+}
+
+// TestLong_ConformanceOnDisk is the same on real files, beside a real bbolt
+// store.
+func TestLong_ConformanceOnDisk(t *testing.T) {
+	if os.Getenv("EDGEREEL_LONG") == "" {
+		t.Skip("set EDGEREEL_LONG=1 to run")
+	}
+	for _, cache := range []int{1, 1 << 20} {
+		logtest.Conform(t, openPair(cache, 2<<10), true)
 	}
 }
