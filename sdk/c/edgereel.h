@@ -70,9 +70,13 @@ __attribute__((import_module("edgereel"), import_name("draw"))) uint32_t edgeree
 /* n draws in order; bounds and values may be the same array. */
 __attribute__((import_module("edgereel"), import_name("draw_many"))) void edgereel_draw_many(
     const uint32_t *bounds, uint32_t *values, uint32_t n);
+/* Hides where a pointer is from, so that what is read near it is read by offsets
+ * from it, and the engine checks one address and not each. */
+#define EDGEREEL_BASE(p) __asm__("" : "+r"(p))
 #else /* a native test brings its own draws */
 #define EDGEREEL_EXPORT(name)
 #define EDGEREEL_INLINE
+#define EDGEREEL_BASE(p) (void)(p)
 uint32_t edgereel_draw(uint32_t bound);
 void edgereel_draw_many(const uint32_t *bounds, uint32_t *values, uint32_t n);
 #endif
@@ -158,6 +162,7 @@ EDGEREEL_SHARED uint8_t *edgereel_string(uint8_t *at, uint8_t *stop, const char 
                    : edgereel_string((out)->at, (out)->stop, s))
 
 __attribute__((always_inline)) static inline uint8_t *edgereel_put_name(uint8_t *at, const edgereel_name *name) {
+  EDGEREEL_BASE(name);
   uint64_t last = edgereel_get64((const uint8_t *)name + 8);
   edgereel_put64(at + 8, last);
   edgereel_copy8(at, name->text);
@@ -250,12 +255,13 @@ static inline int32_t edgereel_answer(edgereel_output *out, int64_t win_minor, u
   uint8_t *begin = edgereel_block + EDGEREEL_OUTPUT;
   if (out->at == out->stop) return EDGEREEL_INTERNAL;
   uint32_t length = (uint32_t)(out->at - begin);
-  edgereel_put64(begin, (uint64_t)win_minor);
-  edgereel_put32(begin + 8, flags);
-  edgereel_put32(begin + 12, actions);
-  edgereel_put32(begin + 16, out->state_length);
-  edgereel_put32(begin + 20, length - EDGEREEL_HEADER - out->state_length);
+  EDGEREEL_BASE(begin);
   edgereel_put64(begin + 24, 0);
+  edgereel_put32(begin + 20, length - EDGEREEL_HEADER - out->state_length);
+  edgereel_put32(begin + 16, out->state_length);
+  edgereel_put32(begin + 12, actions);
+  edgereel_put32(begin + 8, flags);
+  edgereel_put64(begin, (uint64_t)win_minor);
   return (int32_t)length;
 }
 
@@ -273,11 +279,12 @@ static inline int32_t edgereel_keep_open(edgereel_output *out, int64_t win_minor
 static inline int edgereel_read(int32_t length, edgereel_input *in) {
   const uint8_t *b = edgereel_block;
   if (length < EDGEREEL_HEADER || length > EDGEREEL_OUTPUT) return 0;
-  in->action = edgereel_get32(b + 4);
-  in->mode = edgereel_get32(b + 8);
-  in->choice = edgereel_get32(b + 12);
-  in->stake_minor = (int64_t)edgereel_get64(b + 16);
+  EDGEREEL_BASE(b);
   in->state_length = edgereel_get32(b + 24);
+  in->stake_minor = (int64_t)edgereel_get64(b + 16);
+  in->choice = edgereel_get32(b + 12);
+  in->mode = edgereel_get32(b + 8);
+  in->action = edgereel_get32(b + 4);
   in->state = b + EDGEREEL_HEADER;
   /* ABI 1, no flags, and a length that is that of its parts. */
   return edgereel_get32(b) == 1 && in->state_length == (uint32_t)length - EDGEREEL_HEADER;

@@ -70,8 +70,10 @@ EDGEREEL_INLINE static inline int32_t spin(const edgereel_input *in, edgereel_ou
   uint32_t lanterns = 0;
   for (int r = 0; r < REELS; r++) {
     uint32_t stop = bought ? (lantern_at[r] + STOPS - values[r]) % STOPS : values[r];
-    for (uint32_t row = 0; row < ROWS; row++) {
-      screen[r][row] = strips[r][stop + row];
+    const uint8_t *window = &strips[r][stop];
+    EDGEREEL_BASE(window);
+    for (uint32_t row = ROWS; row-- > 0;) {
+      screen[r][row] = window[row];
       lanterns += screen[r][row] == LANTERN;
     }
   }
