@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	defaultSegmentBytes = 64 << 20
+	defaultSegmentBytes = 16 << 20
 	defaultCacheBytes   = 8 << 20
 	// maxBatchBytes bounds what one fsync carries, so that no caller waits
 	// behind an endless write.
@@ -31,7 +31,7 @@ type Config struct {
 	// without segments is refused, not taken for a new one.
 	Existing bool
 
-	SegmentBytes int64 // size of a segment, 64 MiB by default; rounded up to sectors
+	SegmentBytes int64 // size of a segment, 16 MiB by default; rounded up to sectors
 	CacheBytes   int   // bytes of recent entries kept in memory per group, 8 MiB by default
 
 	Logger *slog.Logger
