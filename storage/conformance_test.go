@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/edgereel/edgereel/storage/internal/logtest"
 	"github.com/hashicorp/raft"
+
+	"github.com/edgereel/edgereel/storage/internal/logtest"
 )
 
 func openGroup(cache int) logtest.Opener {

@@ -13,9 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/edgereel/edgereel/storage/internal/logtest"
 	"github.com/hashicorp/raft"
 	"go.etcd.io/bbolt"
+
+	"github.com/edgereel/edgereel/storage/internal/logtest"
 )
 
 func testConfig(dir string) Config { return Config{Dir: dir, Cluster: "c", Node: "n"} }

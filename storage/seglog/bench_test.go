@@ -4,15 +4,15 @@ package seglog
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/edgereel/edgereel/storage"
 	"github.com/hashicorp/raft"
+
+	"github.com/edgereel/edgereel/storage"
 )
 
 type fsyncs struct{ commits int } // told by the writer alone
@@ -42,8 +42,8 @@ func openSegments(dir string, o storage.Observer) (opened, error) {
 }
 
 // BenchmarkStoreLogs compares the two stores. One operation is an entry of 256
-// bytes; a compaction every 16384 entries of a group keeps the logs short. With
-// EDGEREEL_BENCH_DIR the folders lie on that disk.
+// bytes; a compaction every 16384 entries of a group keeps the logs short. TMPDIR
+// says on which disk.
 func BenchmarkStoreLogs(b *testing.B) {
 	stores := []struct {
 		name string
@@ -53,13 +53,8 @@ func BenchmarkStoreLogs(b *testing.B) {
 		for _, batch := range []int{1, 64, 1024} {
 			for _, s := range stores {
 				b.Run(fmt.Sprintf("groups=%d/batch=%d/store=%s", groups, batch, s.name), func(b *testing.B) {
-					dir, err := os.MkdirTemp(os.Getenv("EDGEREEL_BENCH_DIR"), "seglog")
-					if err != nil {
-						b.Fatal(err)
-					}
-					defer os.RemoveAll(dir)
 					var o fsyncs
-					st, err := s.open(dir, &o)
+					st, err := s.open(b.TempDir(), &o)
 					if err != nil {
 						b.Fatal(err)
 					}

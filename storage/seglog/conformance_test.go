@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/edgereel/edgereel/storage"
 	"github.com/edgereel/edgereel/storage/internal/logtest"
-	"github.com/hashicorp/raft"
 )
 
 func testConfig(dir string) Config {

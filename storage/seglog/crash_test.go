@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/edgereel/edgereel/storage"
 	"github.com/hashicorp/raft"
 	"pgregory.net/rapid"
+
+	"github.com/edgereel/edgereel/storage"
 )
 
 // world is what all groups hold: entries by index, as strings.

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/edgereel/edgereel/storage"
 	"github.com/hashicorp/raft"
+
+	"github.com/edgereel/edgereel/storage"
 )
 
 var (

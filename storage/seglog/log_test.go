@@ -12,8 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/edgereel/edgereel/storage"
 	"github.com/hashicorp/raft"
+
+	"github.com/edgereel/edgereel/storage"
 )
 
 func entries(from, to, term uint64) []*raft.Log {

@@ -7,8 +7,9 @@ import (
 	"hash/crc32"
 	"time"
 
-	"github.com/edgereel/edgereel/storage"
 	"github.com/hashicorp/raft"
+
+	"github.com/edgereel/edgereel/storage"
 )
 
 // Sizes of an entry's record; FORMAT.md lists the offsets.

@@ -6,8 +6,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/edgereel/edgereel/storage"
 	"github.com/hashicorp/raft"
+
+	"github.com/edgereel/edgereel/storage"
 )
 
 // request is one durable change of a group, or the mark of a clean close.
