@@ -55,7 +55,7 @@ rust_version() {
 build_rust() {
   rustc=$(rust_compiler)
   pinned rust "rustc 1.63.0" "$(rust_version "$rustc")" || return 0
-  flags="--edition 2021 --target wasm32-unknown-unknown -C opt-level=3 -C panic=abort -C codegen-units=1 -C target-feature=+bulk-memory"
+  flags="--edition 2021 --target wasm32-unknown-unknown -C opt-level=3 -C panic=abort -C codegen-units=1 -C target-feature=+bulk-memory --remap-path-prefix=$here/rust/="
   cd "$here/rust"
   # shellcheck disable=SC2086 # the flags are words
   "$rustc" $flags --crate-type rlib --crate-name edgereel -C embed-bitcode=yes -o "$out/libedgereel.rlib" src/lib.rs

@@ -104,34 +104,6 @@ export function ascii(p: usize, s: string): usize {
   return p + n;
 }
 
-/**
- * Writes ASCII text of at most 8 characters without a loop. What it writes
- * behind them, up to 8 bytes in all, the next text covers.
- */
-// @ts-ignore: decorator
-@inline export function text8(p: usize, s: string): usize {
-  const from = changetype<usize>(s);
-  store<u64>(p, eight(from));
-  return p + s.length;
-}
-
-/** The same for at most 16 characters. */
-// @ts-ignore: decorator
-@inline export function text16(p: usize, s: string): usize {
-  const from = changetype<usize>(s);
-  store<u64>(p, eight(from + 16), 8);
-  store<u64>(p, eight(from));
-  return p + s.length;
-}
-
-// eight packs as many characters of two bytes into one word.
-// @ts-ignore: decorator
-@inline function eight(from: usize): u64 {
-  const a = load<u64>(from), b = load<u64>(from, 8);
-  const c = a | a >> 8, d = b | b >> 8;
-  return (c & 0xffff) | (c >> 16 & 0xffff0000) | (d & 0xffff) << 32 | (d & 0xffff00000000) << 16;
-}
-
 /** Writes one byte and returns the address behind it. */
 // @ts-ignore: decorator
 @inline export function byte(p: usize, c: u8): usize {
@@ -170,4 +142,16 @@ export function decimal(p: usize, v: u64): usize {
 // @ts-ignore: decorator
 @inline export function number(p: usize, v: u64): usize {
   return v < 10 ? byte(p, <u8>(48 + v)) : decimal(p, v);
+}
+
+/**
+ * Writes a text that is kept as it is copied, in a row of 16 bytes: at most 15
+ * characters, zeros, and in the last byte how many they are.
+ */
+// @ts-ignore: decorator
+@inline export function fixed(p: usize, row: usize): usize {
+  const last = load<u64>(row, 8); // the farthest first: one check of the address serves all
+  store<u64>(p, last, 8);
+  store<u64>(p, load<u64>(row));
+  return p + <usize>(last >> 56);
 }

@@ -2,7 +2,7 @@
 // open a choice of three ways to play free spins; the mode "buy" starts there.
 // The same game is written on every kit, see sdk/README.md.
 
-import { BAD_INPUT, BAD_STATE, UNKNOWN_ACTION, action, advice, ascii, byte, choice, closeRound, decimal, draw, drawMany, headerOk, keepOpen, manifest, mode, name, number, stakeMinor, stateIn, stateLength, stateOut, text16, text8 } from "../assembly/edgereel";
+import { BAD_INPUT, BAD_STATE, UNKNOWN_ACTION, action, advice, ascii, byte, choice, closeRound, decimal, draw, drawMany, fixed, headerOk, keepOpen, manifest, mode, number, stakeMinor, stateIn, stateLength, stateOut } from "../assembly/edgereel";
 
 export { edgereel_abi_1_1 as edgereel_abi_1, edgereel_io } from "../assembly/edgereel";
 
@@ -26,17 +26,34 @@ const STRIPS: usize = memory.data<u8>([
   4, 2, 5, 3, 4, 1, 5, 0, 4, 3, 5, 2, 4, 2]);
 const STRIDE: u32 = 14; // the first two again at the end of each strip
 const LANTERN_AT: usize = memory.data<u8>([3, 4, 7]); // stop of each reel
-const LINE_ROWS: usize = memory.data<u8>([1, 1, 1, 0, 0, 0, 2, 2, 2, 0, 1, 2, 2, 1, 0]);
 const PAYS: usize = memory.data<u8>([0, 75, 24, 9, 5, 3]); // line bets for three of a kind
 
-// The names in their quotes, as rows for name: length, characters, zeros.
+// Texts as rows for fixed: characters, zeros, their number. The names come with
+// their quotes and a comma.
 const NAMES: usize = memory.data<u8>([
-  9, 34, 108, 97, 110, 116, 101, 114, 110, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  6, 34, 109, 111, 111, 110, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  5, 34, 102, 111, 120, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  7, 34, 99, 114, 97, 110, 101, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  6, 34, 102, 101, 114, 110, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-  8, 34, 112, 101, 98, 98, 108, 101, 34, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  34, 108, 97, 110, 116, 101, 114, 110, 34, 44, 0, 0, 0, 0, 0, 10,
+  34, 109, 111, 111, 110, 34, 44, 0, 0, 0, 0, 0, 0, 0, 0, 7,
+  34, 102, 111, 120, 34, 44, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6,
+  34, 99, 114, 97, 110, 101, 34, 44, 0, 0, 0, 0, 0, 0, 0, 8,
+  34, 102, 101, 114, 110, 34, 44, 0, 0, 0, 0, 0, 0, 0, 0, 7,
+  34, 112, 101, 98, 98, 108, 101, 34, 44, 0, 0, 0, 0, 0, 0, 9]);
+const TEXTS: usize = memory.data<u8>([
+  123, 34, 118, 34, 58, 49, 44, 34, 103, 114, 105, 100, 34, 58, 91, 15, // {"v":1,"grid":[
+  93, 44, 34, 108, 105, 110, 101, 115, 34, 58, 91, 0, 0, 0, 0, 11, // ],"lines":[
+  123, 34, 108, 105, 110, 101, 34, 58, 0, 0, 0, 0, 0, 0, 0, 8, // {"line":
+  44, 34, 115, 121, 109, 98, 111, 108, 34, 58, 0, 0, 0, 0, 0, 10, // ,"symbol":
+  44, 34, 119, 105, 110, 34, 58, 34, 0, 0, 0, 0, 0, 0, 0, 8, // ,"win":"
+  93, 44, 34, 108, 97, 110, 116, 101, 114, 110, 115, 34, 58, 0, 0, 13, // ],"lanterns":
+  44, 34, 109, 117, 108, 116, 105, 112, 108, 105, 101, 114, 34, 58, 0, 14, // ,"multiplier":
+  44, 34, 115, 112, 105, 110, 115, 95, 108, 101, 102, 116, 34, 58, 0, 14]); // ,"spins_left":
+const GRID = TEXTS; // places in TEXTS
+const WINS = TEXTS + 16;
+const LINE = TEXTS + 32;
+const SYMBOL = TEXTS + 48;
+const WIN = TEXTS + 64;
+const LANTERNS = TEXTS + 80;
+const MULTIPLIER = TEXTS + 96;
+const SPINS_LEFT = TEXTS + 112;
 
 // The three ways to play the free spins: fewest spins, how many counts are
 // drawn among, multiplier.
@@ -159,56 +176,61 @@ function show(): u32 {
   return lanterns;
 }
 
-// paid is the symbol that a line pays for; the lantern stands for none.
-function paid(line: i32): u8 {
-  let symbol = MOON;
-  for (let r: u32 = 0; r < REELS; r++) {
-    const x = load<u8>(SCREEN + r * ROWS + load<u8>(LINE_ROWS + <u32>line * REELS + r));
-    if (x == LANTERN || (x != MOON && symbol != MOON && x != symbol)) return LANTERN;
-    if (x != MOON) symbol = x;
-  }
-  return symbol;
+// paid is the symbol that a line of these rows pays for; the lantern stands for none.
+// @ts-ignore: decorator
+@inline function paid(row0: usize, row1: usize, row2: usize): u64 {
+  const a: u32 = load<u8>(SCREEN + row0), b: u32 = load<u8>(SCREEN + ROWS + row1), c: u32 = load<u8>(SCREEN + 2 * ROWS + row2);
+  let symbol = select(b, a, a == MOON);
+  symbol = select(c, symbol, symbol == MOON);
+  const all = (u32(a == symbol) | u32(a == MOON)) & (u32(b == symbol) | u32(b == MOON)) & (u32(c == symbol) | u32(c == MOON));
+  return select<u32>(symbol, LANTERN, all != 0);
 }
 
 // finish writes what is seen behind the state, pays, and ends the step.
 function finish(lanterns: u32, left: u32, multiplier: u32, stateBytes: u32, actions: u32): i32 {
   const lineBet = stakeMinor() / LINES;
   let win: i64 = 0;
-  let p = text16(stateOut() + stateBytes, '{"v":1,"grid":[');
-  for (let r: u32 = 0; r < REELS; r++) {
-    if (r > 0) p = byte(p, 0x2c);
-    p = byte(p, 0x5b);
-    for (let row: u32 = 0; row < ROWS; row++) {
-      if (row > 0) p = byte(p, 0x2c);
-      p = quoted(p, load<u8>(SCREEN + r * ROWS + row));
-    }
-    p = byte(p, 0x5d);
-  }
-  p = text16(p, '],"lines":[');
-  for (let l = 0; l < LINES; l++) {
-    const symbol = paid(l);
+  let p = reel(fixed(stateOut() + stateBytes, GRID), 0);
+  p = reel(byte(p, 0x2c), ROWS);
+  p = reel(byte(p, 0x2c), 2 * ROWS);
+  p = fixed(p, WINS);
+  // A byte per line: the symbol it pays for.
+  let symbols = paid(1, 1, 1) | paid(0, 0, 0) << 8 | paid(2, 2, 2) << 16 | paid(0, 1, 2) << 24 | paid(2, 1, 0) << 32;
+  for (let l: u8 = 1; symbols != 0; l++, symbols >>= 8) {
+    const symbol = <u8>symbols;
     if (symbol == LANTERN) continue;
     const pay = <i64>load<u8>(PAYS + symbol) * multiplier * lineBet;
     if (win > 0) p = byte(p, 0x2c);
-    p = byte(text8(p, '{"line":'), <u8>(49 + l));
-    p = quoted(text16(p, ',"symbol":'), symbol);
-    p = amount(text8(p, ',"win":'), pay);
-    p = byte(p, 0x7d);
+    p = byte(fixed(p, LINE), 48 + l);
+    p = fixed(fixed(p, SYMBOL), NAMES + (<usize>symbol << 4)) - 1; // without its comma
+    p = byte(amount(p, pay), 0x7d);
     win += pay;
   }
-  p = number(text16(p, '],"lanterns":'), lanterns);
-  p = number(text16(p, ',"multiplier":'), multiplier);
-  p = number(text16(p, ',"spins_left":'), left);
-  p = byte(amount(text8(p, ',"win":'), win), 0x7d);
+  p = number(fixed(p, LANTERNS), lanterns);
+  p = number(fixed(p, MULTIPLIER), multiplier);
+  p = number(fixed(p, SPINS_LEFT), left);
+  p = byte(amount(p, win), 0x7d);
   return actions == 0 ? closeRound(win, p) : keepOpen(win, actions, stateBytes, p);
 }
 
+// reel writes what a reel shows, whose first symbol is at this place of the screen.
 // @ts-ignore: decorator
-@inline function quoted(p: usize, symbol: u8): usize {
-  return name(p, NAMES + <usize>symbol * 24);
+@inline function reel(p: usize, at: usize): usize {
+  p = byte(p, 0x5b);
+  p = symbolAt(p, at);
+  p = symbolAt(p, at + 1);
+  p = symbolAt(p, at + 2);
+  store<u8>(p - 1, 0x5d); // for the last comma
+  return p;
 }
 
 // @ts-ignore: decorator
+@inline function symbolAt(p: usize, at: usize): usize {
+  return fixed(p, NAMES + (<usize>load<u8>(SCREEN + at) << 4));
+}
+
+// amount writes the field "win".
+// @ts-ignore: decorator
 @inline function amount(p: usize, minor: i64): usize {
-  return byte(number(byte(p, 0x22), <u64>minor), 0x22);
+  return byte(number(fixed(p, WIN), <u64>minor), 0x22);
 }

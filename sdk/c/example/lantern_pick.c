@@ -85,17 +85,14 @@ EDGEREEL_INLINE static inline int32_t spin(const edgereel_input *in, edgereel_ou
 
   int64_t bet = in->stake_minor / LINES, win = 0;
   edgereel_text(out, "{\"v\":1,\"grid\":[");
-#pragma clang loop unroll(full)
-  for (int r = 0; r < REELS; r++) {
+  EDGEREEL_UNROLL for (int r = 0; r < REELS; r++) {
     if (r > 0) edgereel_byte(out, ',');
     edgereel_list(out, names, screen[r], ROWS);
   }
   edgereel_text(out, "],\"lines\":[");
   uint8_t symbols[LINES];
-#pragma clang loop unroll(full)
-  for (int l = 0; l < LINES; l++) symbols[l] = paid(screen[0][lines[l][0]], screen[1][lines[l][1]], screen[2][lines[l][2]]);
-#pragma clang loop unroll(full)
-  for (uint32_t l = 0; l < LINES; l++) {
+  EDGEREEL_UNROLL for (int l = 0; l < LINES; l++) symbols[l] = paid(screen[0][lines[l][0]], screen[1][lines[l][1]], screen[2][lines[l][2]]);
+  EDGEREEL_UNROLL for (uint32_t l = 0; l < LINES; l++) {
     if (symbols[l] == LANTERN) continue;
     int64_t pay = (int64_t)pays[symbols[l]] * multiplier * bet;
     if (win > 0) edgereel_byte(out, ',');

@@ -105,11 +105,12 @@ impl Game for LanternPick {
         if input.choice >= choices {
             return Err(Refusal::BadInput);
         }
-        Ok(match state {
-            State::Opening => open(input, draws, out),
-            State::Picking => pick(input.choice, draws, out),
-            State::Free { left, multiplier } => free_spin(input, left - 1, multiplier, draws, out),
-        })
+        let (opening, left, multiplier) = match state {
+            State::Picking => return Ok(pick(input.choice, draws, out)),
+            State::Opening => (true, 0, 1),
+            State::Free { left, multiplier } => (false, left - 1, multiplier),
+        };
+        Ok(spin(input, opening, left, multiplier, draws, out))
     }
 }
 
@@ -158,22 +159,21 @@ impl Screen {
         self.0.iter().map(|reel| reel.iter().filter(|&&x| x == LANTERN).count() as u32).sum()
     }
 
-    /// The symbol a line pays for, if it does.
-    fn paid(&self, rows: &[usize; REELS]) -> Option<u8> {
-        let mut of = MOON;
-        for (reel, &row) in self.0.iter().zip(rows) {
-            let x = reel[row];
-            if x == LANTERN || (x != MOON && of != MOON && x != of) {
-                return None;
-            }
-            if x != MOON {
-                of = x;
-            }
+    /// The symbol that a line pays for; the lantern stands for none.
+    fn paid(&self, rows: &[usize; REELS]) -> u8 {
+        let [a, b, c] = [self.0[0][rows[0]], self.0[1][rows[1]], self.0[2][rows[2]]];
+        let of = if a == MOON { b } else { a };
+        let of = if of == MOON { c } else { of };
+        let fits = |x: u8| (x == of) | (x == MOON);
+        if fits(a) & fits(b) & fits(c) {
+            of
+        } else {
+            LANTERN
         }
-        Some(of)
     }
 
     /// Writes what is seen and returns what it wins.
+    #[inline(always)]
     fn show(&self, input: &Input, left: u32, multiplier: u32, out: &mut Output) -> i64 {
         let line_bet = input.stake_minor / LINES.len() as i64;
         out.text("{\"v\":1,\"grid\":[");
@@ -181,55 +181,56 @@ impl Screen {
             if r > 0 {
                 out.text(",");
             }
-            out.text("[");
-            for (row, &symbol) in reel.iter().enumerate() {
-                if row > 0 {
-                    out.text(",");
-                }
-                out.name(&NAMES[symbol as usize]);
-            }
-            out.text("]");
+            out.list(&NAMES, reel);
         }
         out.text("],\"lines\":[");
-        let mut win = 0;
-        for (l, rows) in LINES.iter().enumerate() {
-            if let Some(symbol) = self.paid(rows) {
-                let pay = PAYS[symbol as usize] as i64 * multiplier as i64 * line_bet;
-                if win > 0 {
-                    out.text(",");
-                }
-                out.text("{\"line\":");
-                out.number(l as u64 + 1);
-                out.text(",\"symbol\":");
-                out.name(&NAMES[symbol as usize]);
-                out.text(",\"win\":");
-                out.amount(pay);
-                out.text("}");
-                win += pay;
-            }
+        let mut symbols = [LANTERN; LINES.len()];
+        for (symbol, rows) in symbols.iter_mut().zip(&LINES) {
+            *symbol = self.paid(rows);
         }
-        out.text("],\"lanterns\":");
-        out.number(self.lanterns() as u64);
-        out.text(",\"multiplier\":");
-        out.number(multiplier as u64);
-        out.text(",\"spins_left\":");
-        out.number(left as u64);
-        out.text(",\"win\":");
-        out.amount(win);
+        let mut win = 0;
+        for (l, &symbol) in symbols.iter().enumerate() {
+            if symbol == LANTERN {
+                continue;
+            }
+            let pay = PAYS[symbol as usize] as i64 * multiplier as i64 * line_bet;
+            if win > 0 {
+                out.text(",");
+            }
+            out.field("{\"line\":", l as u64 + 1);
+            out.text(",\"symbol\":");
+            out.name(&NAMES[symbol as usize]);
+            out.amount_field(",\"win\":", pay);
+            out.text("}");
+            win += pay;
+        }
+        out.field("],\"lanterns\":", self.lanterns() as u64);
+        out.field(",\"multiplier\":", multiplier as u64);
+        out.field(",\"spins_left\":", left as u64);
+        out.amount_field(",\"win\":", win);
         out.text("}");
         win
     }
 }
 
-fn open<D: Draws>(input: &Input, draws: &mut D, mut out: Output) -> Answer {
-    let screen = if input.mode == BUY { Screen::bought(draws) } else { Screen::spun(draws) };
-    if screen.lanterns() < REELS as u32 {
-        let win = screen.show(input, 0, 1, &mut out);
-        return out.close(win);
+/// A spin that opens a round or is one of its free spins.
+#[inline(always)]
+fn spin<D: Draws>(input: &Input, opening: bool, left: u32, multiplier: u32, draws: &mut D, mut out: Output) -> Answer {
+    let screen = if opening && input.mode == BUY { Screen::bought(draws) } else { Screen::spun(draws) };
+    let picking = opening && screen.lanterns() == REELS as u32;
+    if picking {
+        out.state(&[VERSION, PICKING, 0, 0]);
+    } else if left > 0 {
+        out.state(&State::write(left, multiplier));
     }
-    out.state(&[VERSION, PICKING, 0, 0]);
-    let win = screen.show(input, 0, 1, &mut out);
-    out.keep_open(win, 1 << PICK)
+    let win = screen.show(input, left, multiplier, &mut out);
+    if picking {
+        out.keep_open(win, 1 << PICK)
+    } else if left > 0 {
+        out.keep_open(win, 1 << SPIN)
+    } else {
+        out.close(win)
+    }
 }
 
 fn pick<D: Draws>(choice: u32, draws: &mut D, mut out: Output) -> Answer {
@@ -244,17 +245,4 @@ fn pick<D: Draws>(choice: u32, draws: &mut D, mut out: Output) -> Answer {
     out.number(multiplier as u64);
     out.text(",\"win\":\"0\"}");
     out.keep_open(0, 1 << SPIN)
-}
-
-fn free_spin<D: Draws>(input: &Input, left: u32, multiplier: u32, draws: &mut D, mut out: Output) -> Answer {
-    let screen = Screen::spun(draws);
-    if left > 0 {
-        out.state(&State::write(left, multiplier));
-    }
-    let win = screen.show(input, left, multiplier, &mut out);
-    if left > 0 {
-        out.keep_open(win, 1 << SPIN)
-    } else {
-        out.close(win)
-    }
 }

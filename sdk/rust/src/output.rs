@@ -7,10 +7,13 @@ const HEADER: usize = 32;
 /// Bytes of the output's half of the block: more than an answer may have, so
 /// that a short write at the end of the room stays inside.
 pub(crate) const SIZE: usize = 49152;
-/// Most bytes that are written at once: what is appended is written first and
-/// may reach past the room, then the end is held to it. So nothing branches.
+/// Most bytes of text that are written without a loop. What is appended is
+/// written first and may reach past the room, but not past the block; then the
+/// end is held to the room. So nothing branches.
 const SHORT: usize = 40;
-const _: () = assert!(HEADER + MAX_STATE + MAX_PRESENTATION + 1 + SHORT <= SIZE);
+/// Most names in a list.
+const LIST: usize = 1024;
+const _: () = assert!(HEADER + MAX_STATE + MAX_PRESENTATION + 1 + (LIST + 2) * NAME + 2 * SHORT <= SIZE);
 
 /// The answer of a step, written from front to back: first the state, if the
 /// round goes on, then the presentation. What does not fit makes the step an
@@ -22,26 +25,38 @@ pub struct Output<'a> {
     state: usize,
 }
 
-/// A name of at most 14 bytes that is shown in quotes, ready to be copied.
+/// A name of at most 13 bytes that is shown in quotes. It is kept as it is
+/// copied: with its quotes, a comma, and its length last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(align(8))]
-pub struct Name {
-    text: [u8; 16],
-    length: u8,
-}
+#[repr(C, align(8))]
+pub struct Name([u8; NAME]);
+
+const NAME: usize = 16;
 
 impl Name {
     /// A name; it must need no escape. Meant for constants: a longer one panics.
     pub const fn new(s: &str) -> Name {
-        let (from, mut text, mut i) = (s.as_bytes(), [0; 16], 0);
+        let (from, mut text, mut i) = (s.as_bytes(), [0; NAME], 0);
         text[0] = b'"';
         while i < from.len() {
             text[i + 1] = from[i];
             i += 1;
         }
         text[i + 1] = b'"';
-        Name { text, length: i as u8 + 2 }
+        text[i + 2] = b',';
+        assert!(i + 3 < NAME);
+        text[NAME - 1] = i as u8 + 2;
+        Name(text)
     }
+}
+
+/// Hides where names are from: what is read of one is then read by offsets from
+/// it, and the engine checks one address and not each.
+#[inline(always)]
+fn apart(names: &[Name]) -> &[Name] {
+    let p = names.as_ptr();
+    // Safety: the pointer is read where it was just put.
+    unsafe { core::slice::from_raw_parts(core::ptr::read_volatile(&p), names.len()) }
 }
 
 /// A finished answer. Only [`Output`] makes one.
@@ -77,14 +92,21 @@ impl<'a> Output<'a> {
     /// few, without a call.
     #[inline(always)]
     pub fn text(&mut self, s: &str) {
-        let (n, from) = (s.len(), s.as_ptr());
-        if n > SHORT {
+        if s.len() > SHORT {
             return self.long(s);
         }
-        // Safety: at is at most stop, behind which SHORT bytes and more follow;
+        self.put(self.at, s);
+        self.advance(s.len());
+    }
+
+    /// Writes at most SHORT bytes.
+    #[inline(always)]
+    fn put(&mut self, at: usize, s: &str) {
+        let (n, from) = (s.len(), s.as_ptr());
+        // Safety: at is hardly more than stop, behind which there is room for a list;
         // each copy lies in the n bytes of s.
         unsafe {
-            let to = self.bytes.as_mut_ptr().add(self.at);
+            let to = self.bytes.as_mut_ptr().add(at);
             if n >= 8 {
                 copy::<u64>(to, from, n - 8); // the farthest first: one check of the address serves all
                 if n > 32 {
@@ -113,7 +135,6 @@ impl<'a> Output<'a> {
                 }
             }
         }
-        self.advance(n);
     }
 
     #[inline(never)]
@@ -125,7 +146,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Moves the end, but never past the room; n is at most SHORT.
+    /// Moves the end, but never past the room.
     #[inline(always)]
     fn advance(&mut self, n: usize) {
         let end = self.at + n;
@@ -133,49 +154,105 @@ impl<'a> Output<'a> {
     }
 
     #[inline(always)]
-    fn byte(&mut self, c: u8) {
-        // Safety: as in text.
-        unsafe { *self.bytes.as_mut_ptr().add(self.at) = c };
-        self.advance(1);
+    fn put_byte(&mut self, at: usize, c: u8) {
+        // Safety: as in put.
+        unsafe { *self.bytes.as_mut_ptr().add(at) = c };
+    }
+
+    /// Writes a number and returns its length.
+    #[inline(always)]
+    fn put_number(&mut self, at: usize, v: u64) -> usize {
+        if v >= 10 {
+            return digits(self.bytes, at, v);
+        }
+        self.put_byte(at, b'0' + v as u8);
+        1
+    }
+
+    /// Writes a name with a comma behind it and returns its length without.
+    #[inline(always)]
+    fn put_name(&mut self, at: usize, name: &Name) -> usize {
+        // Safety: as in put.
+        unsafe {
+            let (to, from) = (self.bytes.as_mut_ptr().add(at), name.0.as_ptr() as *const u64);
+            let last = from.add(1).read();
+            (to.add(8) as *mut u64).write_unaligned(last);
+            (to as *mut u64).write_unaligned(from.read());
+            (last >> 56) as usize
+        }
     }
 
     /// Appends a number in decimal.
     #[inline(always)]
     pub fn number(&mut self, v: u64) {
-        if v < 10 {
-            self.byte(b'0' + v as u8);
-        } else {
-            let digits = digits(self.bytes, self.at, v);
-            self.advance(digits);
-        }
+        let n = self.put_number(self.at, v);
+        self.advance(n);
     }
 
     /// Appends text in quotes; it must need no escape.
     #[inline(always)]
     pub fn quoted(&mut self, s: &str) {
-        self.byte(b'"');
+        self.text("\"");
         self.text(s);
-        self.byte(b'"');
+        self.text("\"");
     }
 
     /// Appends a name in its quotes.
     #[inline(always)]
     pub fn name(&mut self, name: &Name) {
-        // Safety: as in text.
-        unsafe {
-            let to = self.bytes.as_mut_ptr().add(self.at);
-            copy::<u64>(to, name.text.as_ptr(), 8);
-            copy::<u64>(to, name.text.as_ptr(), 0);
+        let n = self.put_name(self.at, name);
+        self.advance(n);
+    }
+
+    /// Appends a list of names, given by their numbers: ["moon","fox"].
+    #[inline(always)]
+    pub fn list(&mut self, names: &[Name], numbers: &[u8]) {
+        if numbers.len() > LIST {
+            self.at = self.stop;
+            return;
         }
-        self.advance(name.length as usize);
+        let (names, mut at) = (apart(names), self.at);
+        self.put_byte(at, b'[');
+        at += 1;
+        for &i in numbers {
+            at += self.put_name(at, &names[i as usize]) + 1; // with the comma
+        }
+        at -= !numbers.is_empty() as usize; // the last one's is not one
+        self.put_byte(at, b']');
+        self.advance(at + 1 - self.at);
     }
 
     /// Appends an amount as JSON has it: a string of minor units.
     #[inline(always)]
     pub fn amount(&mut self, minor: i64) {
-        self.byte(b'"');
-        self.number(minor as u64);
-        self.byte(b'"');
+        self.amount_field("", minor);
+    }
+
+    /// Appends text and a number behind it: `field(",\"left\":", left)`.
+    #[inline(always)]
+    pub fn field(&mut self, key: &str, v: u64) {
+        if key.len() > SHORT {
+            self.long(key);
+            return self.number(v);
+        }
+        self.put(self.at, key);
+        let n = self.put_number(self.at + key.len(), v);
+        self.advance(key.len() + n);
+    }
+
+    /// Appends text and an amount behind it.
+    #[inline(always)]
+    pub fn amount_field(&mut self, key: &str, minor: i64) {
+        if key.len() > SHORT {
+            self.long(key);
+            return self.amount_field("", minor);
+        }
+        self.put(self.at, key);
+        let at = self.at + key.len();
+        self.put_byte(at, b'"');
+        let n = self.put_number(at + 1, minor as u64);
+        self.put_byte(at + 1 + n, b'"');
+        self.advance(key.len() + n + 2);
     }
 
     /// Ends the round with what this step wins.
@@ -194,12 +271,11 @@ impl<'a> Output<'a> {
             return Answer(Refusal::Internal as i32);
         }
         let b = self.bytes;
+        let shown = (self.at - HEADER - self.state) as u64;
+        b[24..32].copy_from_slice(&[0; 8]);
+        b[16..24].copy_from_slice(&(shown << 32 | self.state as u64).to_le_bytes());
+        b[8..16].copy_from_slice(&((actions as u64) << 32 | flags as u64).to_le_bytes());
         b[0..8].copy_from_slice(&win_minor.to_le_bytes());
-        b[8..12].copy_from_slice(&flags.to_le_bytes());
-        b[12..16].copy_from_slice(&actions.to_le_bytes());
-        b[16..20].copy_from_slice(&(self.state as u32).to_le_bytes());
-        b[20..24].copy_from_slice(&((self.at - HEADER - self.state) as u32).to_le_bytes());
-        b[24..32].fill(0);
         Answer(self.at as i32)
     }
 }
