@@ -42,6 +42,7 @@ type instance struct {
 
 	fuel  api.MutableGlobal // left, below zero when a call was exhausted
 	depth api.MutableGlobal // stack slots left, below zero when calls nested too deeply
+	level bool              // depth holds what a call begins with
 	init  int64             // fuel of a call that is no step
 
 	random []byte // what random_get gives
@@ -122,10 +123,14 @@ func (in *instance) ask(name string) (uint32, error) {
 	return uint32(res[0]), nil
 }
 
-// refuel pays for one call. Without it nothing runs.
+// refuel pays for one call. Without it nothing runs. A call that returned has
+// given back every stack slot, so the depth is not written again after it.
 func (in *instance) refuel(fuel int64) {
 	in.fuel.Set(uint64(fuel))
-	in.depth.Set(meter.StackSlots)
+	if !in.level {
+		in.depth.Set(meter.StackSlots)
+		in.level = true
+	}
 }
 
 // spent tells what a trap was. The meter writes before it traps, so what it
@@ -172,6 +177,7 @@ func (in *instance) restore(s *snapshot) bool {
 	for i, g := range in.globals {
 		g.Set(s.globals[i])
 	}
+	in.level = false
 	return true
 }
 

@@ -108,6 +108,7 @@ func (m *Module) introduce(ctx context.Context) error {
 		in.pages = in.mem.Size() / pageSize
 		in.fuel.Set(0)
 		in.depth.Set(0)
+		in.level = false
 	}
 	m.pristine = in.snapshot()
 	if m.io, err = in.ask("edgereel_io"); err != nil {

@@ -248,6 +248,9 @@ func (in *instance) call(f api.Function, length int, fuel int64) (int32, error) 
 	in.stack[0] = uint64(length)
 	in.refuel(fuel)
 	err := f.CallWithStack(in.ctx, in.stack[:])
+	if err != nil {
+		in.level = false
+	}
 	return int32(uint32(in.stack[0])), err
 }
 
