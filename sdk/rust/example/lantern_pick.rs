@@ -131,9 +131,9 @@ impl Screen {
     fn at(stops: [u32; REELS]) -> Screen {
         let mut s = [[0; ROWS]; REELS];
         for (reel, (strip, stop)) in s.iter_mut().zip(STRIPS.iter().zip(stops)) {
-            let window = &strip[stop as usize..][..ROWS];
-            for (symbol, &from) in reel.iter_mut().zip(window) {
-                *symbol = from;
+            let from = stop as usize;
+            if let Some(window) = strip.get(from..from + ROWS) {
+                reel.copy_from_slice(window);
             }
         }
         Screen(s)
