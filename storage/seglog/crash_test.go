@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -249,6 +250,21 @@ func (c *crashRun) failAt(n int) {
 }
 
 func TestLog_RandomCrashes(t *testing.T) {
+	for range 8 {
+		randomCrashes(t)
+	}
+}
+
+func TestLong_RandomCrashes(t *testing.T) {
+	if os.Getenv("EDGEREEL_LONG") == "" {
+		t.Skip("set EDGEREEL_LONG=1 to run")
+	}
+	for range 2000 { // the rarest fault found needed tens of thousands of runs
+		randomCrashes(t)
+	}
+}
+
+func randomCrashes(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := &crashRun{rt: rt, rand: rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1)), fs: newMemFS(), sure: world{}, planned: world{}}
 		l, err := Open(c.config())

@@ -19,6 +19,7 @@ type scan struct {
 	last  []byte // the last batch as it lies in its segment
 	at    int64  // its offset
 	tail  int64  // end of the last batch
+	clean bool   // the last batch is the mark of a clean close
 	stop  *bad   // what ended the last segment that holds batches
 }
 
@@ -209,6 +210,7 @@ func (s *scan) batch(i int, off int64, bh batchHead, p []byte) error {
 		return seg.damage(off, err.Error())
 	}
 	s.begun = true
+	s.clean = len(ops) > 0 && ops[len(ops)-1].kind == opClose
 	l.number = bh.number + 1
 	return nil
 }
@@ -293,18 +295,19 @@ func (s *scan) complete() error {
 
 // settle makes what was seen durable and truncates the torn tail, before anyone
 // can act on it: an entry seen now must not vanish, one not seen must not come
-// back. The last batch is written again, because after a failed fsync the
-// kernel may hold it as clean though the disk never got it.
+// back. After a failed fsync the kernel may hold pages as clean though the disk
+// never got them, whatever they show; so unless the log was closed cleanly, the
+// last batch and the zeros behind it are written again, and segments made ahead
+// of time are made anew.
 func (s *scan) settle() error {
 	l := s.log
 	if s.end < 0 { // no batch at all
 		s.end, s.tail = 0, sectorBytes
 	}
-	for _, spare := range l.order[s.end+1:] {
-		l.spares = append(l.spares, spare)
-		delete(l.segments, spare.id())
+	clean := s.clean && s.stop.reason == ""
+	if err := s.dropSpares(clean); err != nil {
+		return err
 	}
-	l.order = l.order[:s.end+1]
 	seg := l.order[s.end]
 	l.tail = s.tail
 	if s.stop.reason != "" {
@@ -312,6 +315,8 @@ func (s *scan) settle() error {
 		l.report.Notes = append(l.report.Notes, fmt.Sprintf("torn unacknowledged tail of %s truncated at offset %d: %s",
 			seg.name(), s.stop.offset, s.stop.reason))
 		l.cfg.Logger.Warn("torn unacknowledged tail truncated", "file", seg.name(), "offset", s.stop.offset)
+	}
+	if !clean && l.tail < seg.size {
 		if err := l.fill(seg.file, l.tail, seg.size); err != nil {
 			return fmt.Errorf("truncate torn tail of %s: %w", seg.name(), err)
 		}
@@ -332,6 +337,39 @@ func (s *scan) settle() error {
 		return fmt.Errorf("sync %s: %w", seg.name(), err)
 	}
 	return l.cfg.FS.SyncDir()
+}
+
+// dropSpares takes the segments after the last batch out of the log; after a
+// clean close they are kept for what comes.
+func (s *scan) dropSpares(keep bool) error {
+	l := s.log
+	spares := l.order[s.end+1:]
+	l.order = l.order[:s.end+1]
+	for i, spare := range slices.Backward(spares) { // the newest first: no hole in the numbers
+		delete(l.segments, spare.id())
+		if keep {
+			continue
+		}
+		err := spare.file.Close()
+		if rerr := l.cfg.FS.Remove(spare.name()); err == nil {
+			err = rerr
+		}
+		if err == nil {
+			err = l.cfg.FS.SyncDir()
+		}
+		if err != nil {
+			l.spares = append(l.spares, spares[:i]...) // so that their files are closed
+			for _, s := range spares[:i] {
+				delete(l.segments, s.id())
+			}
+			return fmt.Errorf("remove %s: %w", spare.name(), err)
+		}
+		l.next = spare.head.number
+	}
+	if keep {
+		l.spares = append(l.spares, spares...)
+	}
+	return nil
 }
 
 func (s *segment) damage(off int64, reason string) error {
