@@ -167,11 +167,12 @@ function show(): u32 {
   let lanterns: u32 = 0;
   for (let r: u32 = 0; r < REELS; r++) {
     const window = STRIPS + r * STRIDE + load<u32>(VALUES + (<usize>r << 2));
-    for (let row: u32 = 0; row < ROWS; row++) {
-      const symbol = load<u8>(window + row);
-      store<u8>(SCREEN + r * ROWS + row, symbol);
-      lanterns += u32(symbol == LANTERN);
-    }
+    const to = SCREEN + r * ROWS;
+    const c = load<u8>(window, 2), b = load<u8>(window, 1), a = load<u8>(window);
+    store<u8>(to, c, 2);
+    store<u8>(to, b, 1);
+    store<u8>(to, a);
+    lanterns += u32(a == LANTERN) + u32(b == LANTERN) + u32(c == LANTERN);
   }
   return lanterns;
 }
