@@ -19,7 +19,6 @@ type scan struct {
 	last  []byte // the last batch as it lies in its segment
 	at    int64  // its offset
 	tail  int64  // end of the last batch
-	clean bool   // the last batch is the mark of a clean close
 	stop  *bad   // what ended the last segment that holds batches
 }
 
@@ -210,7 +209,6 @@ func (s *scan) batch(i int, off int64, bh batchHead, p []byte) error {
 		return seg.damage(off, err.Error())
 	}
 	s.begun = true
-	s.clean = len(ops) > 0 && ops[len(ops)-1].kind == opClose
 	l.number = bh.number + 1
 	return nil
 }
@@ -296,16 +294,15 @@ func (s *scan) complete() error {
 // settle makes what was seen durable and truncates the torn tail, before anyone
 // can act on it: an entry seen now must not vanish, one not seen must not come
 // back. After a failed fsync the kernel may hold pages as clean though the disk
-// never got them, whatever they show; so unless the log was closed cleanly, the
-// last batch and the zeros behind it are written again, and segments made ahead
-// of time are made anew.
+// never got them, whatever they show; so the last batch and the zeros behind it
+// are written again, and segments made ahead of time are made anew. The mark of
+// a clean close is no excuse: a batch after it may have been torn since.
 func (s *scan) settle() error {
 	l := s.log
 	if s.end < 0 { // no batch at all
 		s.end, s.tail = 0, sectorBytes
 	}
-	clean := s.clean && s.stop.reason == ""
-	if err := s.dropSpares(clean); err != nil {
+	if err := s.dropSpares(); err != nil {
 		return err
 	}
 	seg := l.order[s.end]
@@ -316,7 +313,7 @@ func (s *scan) settle() error {
 			seg.name(), s.stop.offset, s.stop.reason))
 		l.cfg.Logger.Warn("torn unacknowledged tail truncated", "file", seg.name(), "offset", s.stop.offset)
 	}
-	if !clean && l.tail < seg.size {
+	if l.tail < seg.size {
 		if err := l.fill(seg.file, l.tail, seg.size); err != nil {
 			return fmt.Errorf("truncate torn tail of %s: %w", seg.name(), err)
 		}
@@ -339,17 +336,13 @@ func (s *scan) settle() error {
 	return l.cfg.FS.SyncDir()
 }
 
-// dropSpares takes the segments after the last batch out of the log; after a
-// clean close they are kept for what comes.
-func (s *scan) dropSpares(keep bool) error {
+// dropSpares removes the segments after the last batch.
+func (s *scan) dropSpares() error {
 	l := s.log
 	spares := l.order[s.end+1:]
 	l.order = l.order[:s.end+1]
 	for i, spare := range slices.Backward(spares) { // the newest first: no hole in the numbers
 		delete(l.segments, spare.id())
-		if keep {
-			continue
-		}
 		err := spare.file.Close()
 		if rerr := l.cfg.FS.Remove(spare.name()); err == nil {
 			err = rerr
@@ -365,9 +358,6 @@ func (s *scan) dropSpares(keep bool) error {
 			return fmt.Errorf("remove %s: %w", spare.name(), err)
 		}
 		l.next = spare.head.number
-	}
-	if keep {
-		l.spares = append(l.spares, spares...)
 	}
 	return nil
 }
