@@ -156,7 +156,8 @@ type mode struct {
 func (m *mode) total() uint64 { return m.upto[len(m.upto)-1] }
 
 // readMode reads a mode's rows into memory and checks that they hang together.
-func readMode(r io.ReaderAt, size int64, of gamelogic.Mode, x modeIndex) (*mode, error) {
+func readMode(r io.ReaderAt, size int64, manifest *gamelogic.Manifest, at int, x modeIndex) (*mode, error) {
+	of, unit := manifest.Modes[at], uint64(manifest.StakeMultipleMinor)
 	if x.Rows == 0 || x.Rows > MaxRows {
 		return nil, damaged("mode %s has %d rows", x.Mode, x.Rows)
 	}
@@ -190,6 +191,10 @@ func readMode(r io.ReaderAt, size int64, of gamelogic.Mode, x modeIndex) (*mode,
 		}
 		if m.rows[i].payoutX100 > uint64(of.MaxWinX)*100 {
 			return nil, damaged("mode %s: row %d pays more than the manifest's maximum", x.Mode, i)
+		}
+		// Both are at most 10⁹. A fraction would be lost at every win.
+		if m.rows[i].payoutX100*unit%100 != 0 {
+			return nil, damaged("mode %s: row %d pays no whole amount at the smallest stake, %d", x.Mode, i, unit)
 		}
 	}
 	if sum == 0 {

@@ -75,7 +75,7 @@ func Open(from io.ReaderAt, size int64, digest [32]byte) (*Game, error) {
 		if x.Mode != manifest.Modes[i].Name {
 			return nil, damaged("mode %q of the index is %q in the manifest", x.Mode, manifest.Modes[i].Name)
 		}
-		m, err := readMode(from, size, manifest.Modes[i], x)
+		m, err := readMode(from, size, manifest, i, x)
 		if err != nil {
 			return nil, err
 		}
@@ -148,9 +148,9 @@ func (g *Game) Play(_ context.Context, s gamelogic.Step) (gamelogic.Outcome, err
 		out.State, out.NextActions = encodeState(at, shown+1), []string{ActionNext}
 		return out, nil
 	}
-	// Exact: a stake is a multiple of what makes it so, and the product is
-	// below the mode's greatest win, which check found to be in range.
-	out.Closed, out.WinMinor = true, int64(drawn.payoutX100)*(s.StakeMinor/g.manifest.StakeMultipleMinor)*g.manifest.StakeMultipleMinor/100
+	// Exact: Open holds payouts to the smallest stake, of which this one is a
+	// multiple, and check found a hundredfold of the greatest win in range.
+	out.Closed, out.WinMinor = true, int64(drawn.payoutX100)*s.StakeMinor/100
 	return out, nil
 }
 

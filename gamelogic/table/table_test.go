@@ -320,7 +320,9 @@ func TestOpen_RefusesOtherFormats(t *testing.T) {
 	if _, err := table.OpenBytes(newer); !errors.Is(err, table.ErrNewerFormat) {
 		t.Errorf("format 2: %v", err)
 	}
-	for _, bad := range [][]byte{nil, []byte("\x00asm"), file[:len(file)-1], file[:100], append(bytes.Clone(file), 0)} {
+	// Its payouts are multiples of 20 hundredths, whole at a stake of 5 only.
+	fractions := bytes.Replace(file, []byte(`"stake_multiple_minor":5`), []byte(`"stake_multiple_minor":1`), 1)
+	for _, bad := range [][]byte{nil, fractions, []byte("\x00asm"), file[:len(file)-1], file[:100], append(bytes.Clone(file), 0)} {
 		if _, err := table.OpenBytes(bad); !errors.Is(err, table.ErrFormat) {
 			t.Errorf("%d bytes: %v", len(bad), err)
 		}
