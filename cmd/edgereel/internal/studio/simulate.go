@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/edgereel/edgereel/cmd/edgereel/internal/cputime"
 	"github.com/edgereel/edgereel/gamelogic/proof"
 )
 
@@ -60,7 +61,7 @@ func (s *Simulate) Do(ctx context.Context, out io.Writer, p *Progress) error {
 	if err == nil {
 		res, err = proof.Simulate(ctx, m, proof.SimulateConfig{
 			Mode: s.Mode, StakeMinor: stakeMinor, Rounds: uint64(s.Rounds), Seed: s.Seed, Checkpoint: s.Resume,
-			CPUTime: cpuTime, Progress: p.tell,
+			CPUTime: cputime.Used, Progress: p.tell,
 		})
 		p.end()
 	}
